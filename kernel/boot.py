@@ -1,0 +1,134 @@
+"""Boot: the init calls, in order. `python -m llmos.kernel.boot` runs it in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..memory import notes, swap
+from ..syscalls.registry import PluginRegistry
+from .config import KernelConfig, parse
+from .engine.driver import EngineDriver
+from .engine.fork import guard_forks
+from .engine.simulated import SimulatedDriver
+from .engine.supervisor import Engine
+from .engine.vllm import VllmDriver, VllmSettings
+from .journal import Journal, JournalError
+from .kernel import Kernel
+from .recovery import recover
+from .server import Server
+from .service import Service
+
+log = logging.getLogger(__name__)
+
+EXIT_RUNNING_ALREADY = 75
+EXIT_CONFIG = 78
+
+
+async def boot(config: KernelConfig) -> None:
+    """Run a kernel until it is told to halt."""
+    halt = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, halt.set)
+
+    guard_forks(config.state_dir, config.socket)  # before anything can fork
+    journal = Journal(config.journal, swap.SCHEMA, notes.SCHEMA)
+    engine = Engine(make_driver(config))
+    plugins = PluginRegistry(config.plugins_dir)
+    kernel = Kernel(config, journal, engine, plugins)
+
+    recovered = await journal.read(recover)  # before anyone can ask for a process
+    kernel.adopt_all(
+        recovered.processes,
+        recovered.last_pid,
+        recovered.last_message_id,
+        recovered.interrupted_calls,
+    )
+    await kernel.start_init()
+    server = Server(config.socket, Service(kernel, halt.set), kernel.bus)
+    await server.start()  # from here on the shell is usable; the engine comes later
+    background = [
+        asyncio.create_task(engine.run(), name="engine"),
+        asyncio.create_task(kernel.follow_engine(), name="engine follower"),
+    ]
+    await plugins.load()  # before processes step: they must find their syscalls
+    background.append(asyncio.create_task(plugins.watch(), name="plugin watcher"))
+    kernel.start_all()
+    log.info("kernel %d is up, %d processes", os.getpid(), kernel.table.num_alive())
+
+    await halt.wait()
+    log.info("halting")
+    await kernel.park()  # while the journal still takes results
+    await server.stop()
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)  # the engine stops in here
+    await plugins.close()
+    journal.close()  # last: everything above may still write
+    log.info("halted")
+
+
+def make_driver(config: KernelConfig) -> EngineDriver:
+    """The engine driver that the configuration names."""
+    if config.driver == "simulated":
+        return SimulatedDriver()
+    return VllmDriver(
+        VllmSettings(
+            model=config.model_path(),
+            tool_parser=config.tool_parser,
+            dtype=config.dtype,
+            max_model_len=config.max_model_len,
+            max_num_seqs=config.max_num_seqs,
+            compile=config.compile,
+            extra=config.engine_args,
+        )
+    )
+
+
+@contextlib.contextmanager
+def single_instance(lock: Path) -> Iterator[None]:
+    """Hold the state folder for this kernel alone. The lock goes with the process, however it
+    ends. Raises BlockingIOError when another kernel holds it."""
+    # Inherited by no child: a forked engine would keep the folder locked.
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(fd, 0)
+        os.write(fd, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(fd)
+
+
+def main() -> int:
+    config = parse()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with single_instance(config.lock):
+            asyncio.run(boot(config))
+    except BlockingIOError:
+        holder = config.lock.read_text().strip()
+        print(
+            f"a kernel already runs for {config.state_dir} (os pid {holder}): "
+            "`llmos` attaches to it, `llmos halt` ends it",
+            file=sys.stderr,
+        )
+        return EXIT_RUNNING_ALREADY
+    except (JournalError, swap.SwapDamaged) as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

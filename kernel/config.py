@@ -1,0 +1,118 @@
+"""How a kernel is to run: the arguments of `python -m llmos.kernel.boot`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .engine.driver import Sampling
+
+# The pilot is a sibling room that the kernel must not import: it is named, not known.
+PILOT = "pilot"
+DRIVERS = ("vllm", "simulated")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelConfig:
+    """Everything that can be chosen at boot."""
+
+    state_dir: Path
+    socket: Path
+    plugins_dir: Path
+    driver: str = "vllm"
+    model: str = PILOT
+    tool_parser: str | None = None
+    dtype: str | None = None
+    max_model_len: int | None = None
+    max_num_seqs: int = 64
+    compile: bool = False
+    engine_args: dict[str, Any] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+    max_steps: int = 32
+    max_processes: int = 256
+    max_depth: int = 8
+
+    @property
+    def journal(self) -> Path:
+        return self.state_dir / "llmos.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.state_dir / "kernel.lock"
+
+    def model_path(self) -> str:
+        """What the engine loads: a folder, or a name that it looks up."""
+        if self.model == PILOT:
+            return str(Path(__file__).parent.parent / "pilot" / "model")
+        path = Path(self.model).expanduser()
+        return str(path.absolute()) if path.is_dir() else self.model
+
+
+def parse(argv: Sequence[str] | None = None) -> KernelConfig:
+    """Read the command line; a wrong one ends with usage and status 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m llmos.kernel.boot",
+        description="Run the llmos kernel in the foreground; `llmos boot` runs it as a daemon.",
+    )
+    add = parser.add_argument
+    add("--state-dir", type=Path, required=True, help="journal, lock and log live here")
+    add("--socket", type=Path, help="default: kernel.sock in the state folder")
+    add("--plugins-dir", type=Path, help="one-file plugins; default: syscalls in the state folder")
+    add("--driver", choices=DRIVERS, default="vllm", help="engine driver (default: %(default)s)")
+    add("--model", default=PILOT, help="the pilot, a folder, or a name on the model hub")
+    add("--tool-parser", help="vLLM's name for the form of the model's tool calls")
+    add("--dtype", help="number format of the weights, as vLLM names it")
+    add("--max-model-len", type=_positive, help="tokens in one context window")
+    add("--max-num-seqs", type=_positive, default=64, help="processes in the engine at once")
+    add("--compile", action="store_true", help="compile the model: slower start, faster tokens")
+    add("--temperature", type=float, help="default: the model's own")
+    add("--max-tokens", type=_positive, help="longest generation; default: the rest of the window")
+    add("--max-steps", type=_positive, default=32, help="generations in one turn")
+    add("--max-processes", type=_positive, default=256, help="live processes")
+    add(
+        "--engine-arg",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="any argument of vLLM's AsyncEngineArgs; the value is JSON or a word",
+    )
+    options = parser.parse_args(argv)
+    state_dir = options.state_dir.expanduser().absolute()
+    return KernelConfig(
+        state_dir=state_dir,
+        socket=(options.socket or state_dir / "kernel.sock").expanduser().absolute(),
+        plugins_dir=(options.plugins_dir or state_dir / "syscalls").expanduser().absolute(),
+        driver=options.driver,
+        model=options.model,
+        tool_parser=options.tool_parser,
+        dtype=options.dtype,
+        max_model_len=options.max_model_len,
+        max_num_seqs=options.max_num_seqs,
+        compile=options.compile,
+        engine_args=dict(options.engine_arg),
+        sampling=Sampling(options.temperature, options.max_tokens),
+        max_steps=options.max_steps,
+        max_processes=options.max_processes,
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name.replace("-", "_"), json.loads(value)
+    except json.JSONDecodeError:
+        return name.replace("-", "_"), value

@@ -1,0 +1,1 @@
+"""Engine drivers: one contract (`driver.py`), one file a driver, one supervisor around them."""

@@ -1,0 +1,203 @@
+"""The journal: what the kernel has acknowledged, on disk before it is acknowledged.
+
+SQLite in WAL mode with `synchronous=FULL` (NORMAL loses acknowledged rows when the power fails),
+one connection in one thread. Commits are grouped: whatever arrives while the disk is busy with one
+transaction goes into the next, so that a hundred processes cost hardly more flushes than one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ..memory.swap import Statement
+
+SCHEMA_VERSION = 1
+MAX_GROUP = 512
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS process (
+    pid INTEGER PRIMARY KEY,
+    parent INTEGER NOT NULL,
+    program TEXT NOT NULL,
+    name TEXT NOT NULL,
+    root TEXT NOT NULL,
+    interactive INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    created REAL NOT NULL,
+    spawn_key TEXT UNIQUE,
+    exit_status INTEGER,
+    output TEXT NOT NULL DEFAULT '',
+    reaped INTEGER NOT NULL DEFAULT 0,
+    tokens_in INTEGER NOT NULL DEFAULT 0,
+    tokens_cached INTEGER NOT NULL DEFAULT 0,
+    tokens_out INTEGER NOT NULL DEFAULT 0,
+    syscalls INTEGER NOT NULL DEFAULT 0,
+    engine_s REAL NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS process_alive ON process (reaped, pid);
+CREATE TABLE IF NOT EXISTS message (
+    id INTEGER PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS intent (
+    call_id TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (pid, call_id)
+) WITHOUT ROWID;
+"""
+
+T = TypeVar("T")
+
+
+class JournalError(Exception):
+    """The journal cannot be opened or written; the message says which file and why."""
+
+
+class Journal:
+    """Append statements, read back. Thread-safe by having one thread of its own."""
+
+    def __init__(self, path: Path, *schemas: str) -> None:
+        self.path = path
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._connection = self._open(path, schemas)
+        self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
+        self._thread.start()
+
+    @staticmethod
+    def _open(path: Path, schemas: Sequence[str]) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(SCHEMA + "".join(schemas))
+            connection.execute(
+                "INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),)
+            )
+            (found,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot open the journal {path}: {error}") from error
+        if int(found) != SCHEMA_VERSION:
+            raise JournalError(
+                f"the journal {path} has schema {found}, this llmos reads {SCHEMA_VERSION}: "
+                "move the file away to start afresh, or use the llmos that wrote it"
+            )
+        path.chmod(0o600)
+        return connection
+
+    async def commit(self, statements: Sequence[Statement]) -> None:
+        """All of the statements or none; returns when they would survive a power cut."""
+        await self._submit(lambda connection: _execute(connection, statements))
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a query in the journal's thread, behind all commits that were asked for before."""
+        return await self._submit(query)
+
+    def read_now(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """The same, blocking: for boot, before the loop serves anyone."""
+        job = _Job(query, None)
+        self._queue.put(job)
+        job.done.wait()
+        return job.outcome()  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Finish what was submitted, fold the WAL into the file, close."""
+        self._queue.put(None)
+        self._thread.join()
+
+    async def _submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        job = _Job(work, asyncio.get_running_loop())
+        self._queue.put(job)
+        # A commit that has begun cannot be taken back: a cancelled caller must not tear it.
+        return await asyncio.shield(job.future)  # type: ignore[arg-type]
+
+    def _write_forever(self) -> None:
+        while True:
+            job = self._queue.get()
+            group: list[_Job] = []
+            while job is not None and len(group) < MAX_GROUP:
+                group.append(job)
+                try:
+                    job = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            else:
+                if job is not None:
+                    group.append(job)
+            if group:
+                self._run(group)
+            if job is None:
+                break
+        self._connection.close()
+
+    def _run(self, group: list[_Job]) -> None:
+        """One transaction for the group; each job in a savepoint, so that one that is refused
+        does not take the others with it."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                connection.execute("SAVEPOINT job")
+                try:
+                    job.result = job.work(connection)
+                except Exception as error:
+                    job.error = error
+                    connection.execute("ROLLBACK TO job")
+                connection.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            failure = JournalError(f"cannot write the journal {self.path}: {error}")
+            for job in group:
+                job.error = job.error or failure
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        for job in group:
+            job.settle()
+
+
+class _Job:
+    """A piece of work for the journal's thread, and where its outcome goes."""
+
+    def __init__(
+        self,
+        work: Callable[[sqlite3.Connection], object],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        self.work = work
+        self.result: object = None
+        self.error: Exception | None = None
+        self.done = threading.Event()
+        self._loop = loop
+        self.future: asyncio.Future[object] | None = loop.create_future() if loop else None
+
+    def outcome(self) -> object:
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def settle(self) -> None:
+        self.done.set()
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        assert self.future is not None
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+def _execute(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    for sql, parameters in statements:
+        connection.execute(sql, parameters)

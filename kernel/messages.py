@@ -1,0 +1,324 @@
+"""What crosses the kernel's socket: one JSON object a line, UTF-8, at most `MAX_LINE` bytes.
+
+A client sends requests, `{"id": 7, "op": "send", "pid": 3, "text": "hello"}`. The kernel answers
+each with one reply that carries the same id, `{"id": 7, "ok": true, "result": {…}}` or
+`{"id": 7, "ok": false, "error": {"code": "ESRCH", "message": "…", "hint": "…"}}`, in any order
+(`wait` may take hours). Between replies come events of the processes that this connection is
+attached to, `{"event": "text", "pid": 3, "text": "Hi"}`.
+
+Plain dataclasses on purpose: the client must start without pydantic. The kernel validates what
+arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+MAX_LINE = 1 << 20
+"""Longest line that either side accepts, in bytes."""
+
+EngineState = Literal["loading", "ready", "restarting", "failed"]
+TurnStatus = Literal["done", "interrupted", "failed"]
+
+
+# ---- requests -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """→ `KernelStatus`."""
+
+    op: Literal["status"] = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Ps:
+    """→ `{"processes": [ProcessInfo, …]}`, by pid; zombies included until reaped."""
+
+    op: Literal["ps"] = "ps"
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """→ `{"pid": 4}`, once the new process is in the journal.
+
+    `task` is its first message. An interactive process waits for more messages after each
+    answer; any other one exits with its first final answer as output. `root` is the folder that
+    its file syscalls see (absolute). With `attach`, events flow to this connection from the
+    first token on.
+    """
+
+    task: str | None = None
+    root: str = "/"
+    name: str | None = None
+    interactive: bool = False
+    attach: bool = False
+    op: Literal["spawn"] = "spawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """→ `{}`, once the message is in the journal; it waits in the mailbox until it is read."""
+
+    pid: int
+    text: str
+    op: Literal["send"] = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """→ `ProcessInfo`; from here on this connection gets the process's events."""
+
+    pid: int
+    op: Literal["attach"] = "attach"
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """→ `{}`. The process lives on."""
+
+    pid: int
+    op: Literal["detach"] = "detach"
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """→ `{}`. `INT` ends the turn and keeps what was generated (an interactive process then
+    waits for the next message, any other exits with 130); `TERM` and `KILL` end the process."""
+
+    pid: int
+    signal: Literal["INT", "TERM", "KILL"] = "TERM"
+    op: Literal["kill"] = "kill"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """→ `ExitInfo`, when the process has ended; it is reaped. ETIME after `timeout_s`."""
+
+    pid: int
+    timeout_s: float | None = None
+    op: Literal["wait"] = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """→ `{"pages": [PageInfo, …]}`: all that the process ever read or said, oldest first."""
+
+    pid: int
+    op: Literal["logs"] = "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """→ `{"plugins": [PluginInfo, …]}`."""
+
+    op: Literal["plugins"] = "plugins"
+
+
+@dataclass(frozen=True, slots=True)
+class Syscalls:
+    """→ `{"syscalls": [SyscallInfo, …]}`, all of them or the one that is named (else ENOSYS)."""
+
+    name: str | None = None
+    op: Literal["syscalls"] = "syscalls"
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """→ `{}`, then the kernel parks its processes and ends."""
+
+    op: Literal["halt"] = "halt"
+
+
+Request = (
+    Status | Ps | Spawn | Send | Attach | Detach | Kill | Wait | Logs | Plugins | Syscalls | Halt
+)
+
+
+# ---- results ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has cost so far."""
+
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    tokens_out: int = 0
+    syscalls: int = 0
+    engine_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """A row of `ps`. `waits_for` says what a blocked process waits for, in words."""
+
+    pid: int
+    parent: int
+    state: str
+    program: str
+    name: str
+    interactive: bool
+    created: float
+    waits_for: str = ""
+    exit_status: int | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitInfo:
+    """How a process ended: 0, 1 failed, 130 INT, 137 KILL, 143 TERM; `output` is its answer."""
+
+    pid: int
+    status: int
+    output: str
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """One page of a conversation. `role` is the chat role; `calls` are syscalls it asks for."""
+
+    vpn: int
+    role: str
+    text: str
+    calls: list[dict[str, Any]]
+    num_tokens: int
+    resident: bool
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """One plugin. `error` is the true cause why it is not in use, with file and line; or ''."""
+
+    name: str
+    origin: str
+    version: str
+    syscalls: list[str]
+    load_ms: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyscallInfo:
+    """One syscall as its manual page tells it; `parameters` is the JSON schema."""
+
+    name: str
+    plugin: str
+    summary: str
+    description: str
+    parameters: dict[str, Any]
+    needs: str | None
+    timeout_s: float
+    effect: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """The engine as a user sees it. `detail` says what it does at the moment, or why it failed."""
+
+    driver: str
+    model: str
+    state: EngineState
+    detail: str
+    elapsed_s: float
+    running: int
+    waiting: int
+    tokens_per_s: float
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStatus:
+    """→ of `status`."""
+
+    version: str
+    os_pid: int
+    state_dir: str
+    uptime_s: float
+    processes: int
+    usage: Usage
+    engine: EngineStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An errno with words: `code` is its name, `hint` the way out."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+# ---- events -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More of the answer that is being generated."""
+
+    event: ClassVar[str] = "text"
+    pid: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A syscall starts."""
+
+    event: ClassVar[str] = "call"
+    pid: int
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A syscall has ended; `text` is what the agent will read."""
+
+    event: ClassVar[str] = "result"
+    pid: int
+    call_id: str
+    name: str
+    ok: bool
+    text: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn is over; `text` is the whole answer (the error, when it failed)."""
+
+    event: ClassVar[str] = "turn"
+    pid: int
+    status: TurnStatus
+    text: str
+    tokens_out: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The process changed its state."""
+
+    event: ClassVar[str] = "state"
+    pid: int
+    state: str
+    waits_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The process has ended."""
+
+    event: ClassVar[str] = "exit"
+    pid: int
+    status: int
+    output: str
+
+
+Event = Text | Call | Result | Turn | State | Exit

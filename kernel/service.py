@@ -1,0 +1,168 @@
+"""What clients may ask for: each request of `messages.py`, answered."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from .. import __version__
+from ..memory.swap import read_pages
+from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME
+from . import messages
+from .bus import Subscriber
+from .kernel import Kernel
+from .process import INIT_PID, Process, Signal
+from .records import read_process
+from .services import wait_for_exit
+
+
+class Attachable(Protocol):
+    """A client's connection, as far as this file needs it."""
+
+    def attach(self, pid: int, subscriber: Subscriber) -> None: ...
+
+    def detach(self, pid: int) -> None: ...
+
+    def send_event(self, event: messages.Event) -> None: ...
+
+
+class Service:
+    """Answers requests. Raises SyscallError for whatever the client can be told."""
+
+    def __init__(self, kernel: Kernel, halt: Callable[[], None]) -> None:
+        self._kernel = kernel
+        self._halt = halt
+
+    async def handle(self, request: messages.Request, client: Attachable) -> object:
+        """The result of one request; anything that pydantic can turn into JSON."""
+        match request:
+            case messages.Status():
+                return self._status()
+            case messages.Ps():
+                return {"processes": [process.info() for process in self._kernel.table]}
+            case messages.Spawn():
+                return await self._spawn(request, client)
+            case messages.Send(pid, text):
+                await self._kernel.send(pid, text)
+            case messages.Attach(pid):
+                process = self._kernel.table.find(pid)
+                client.attach(pid, client.send_event)
+                return process.info()
+            case messages.Detach(pid):
+                client.detach(pid)
+            case messages.Kill(pid, signal):
+                self._kill(self._kernel.table.find(pid), Signal[signal])
+            case messages.Wait(pid, timeout_s):
+                return await self._wait(pid, timeout_s)
+            case messages.Logs(pid):
+                return await self._logs(pid)
+            case messages.Plugins():
+                return {"plugins": self._plugins()}
+            case messages.Syscalls(name):
+                return {"syscalls": self._syscalls(name)}
+            case messages.Halt():
+                self._halt()
+        return {}
+
+    def _status(self) -> messages.KernelStatus:
+        kernel = self._kernel
+        return messages.KernelStatus(
+            version=__version__,
+            os_pid=os.getpid(),
+            state_dir=str(kernel.config.state_dir),
+            uptime_s=time.monotonic() - kernel.started,
+            processes=kernel.table.num_alive(),
+            usage=kernel.usage(),
+            engine=kernel.engine.status(kernel.scheduler.num_waiting),
+        )
+
+    async def _spawn(self, request: messages.Spawn, client: Attachable) -> dict[str, int]:
+        root = Path(request.root)
+        if not root.is_absolute():
+            raise EINVAL(f"root {request.root!r} is not an absolute path")
+        if not root.is_dir():
+            raise EINVAL(f"root {request.root!r} is not a folder")
+        process = await self._kernel.spawn(
+            task=request.task,
+            name=request.name,
+            root=root,
+            interactive=request.interactive,
+        )
+        # Its first step comes after this one: no event is missed.
+        if request.attach:
+            client.attach(process.pid, client.send_event)
+        return {"pid": process.pid}
+
+    def _kill(self, process: Process, signal: Signal) -> None:
+        if process.pid == INIT_PID:
+            raise EPERM("process 1 ends with the kernel", hint="llmos halt ends the kernel")
+        self._kernel.signal(process, signal)
+
+    async def _wait(self, pid: int, timeout_s: float | None) -> messages.ExitInfo:
+        process = self._kernel.table.find(pid)
+        if pid == INIT_PID:
+            raise EINVAL("process 1 ends with the kernel")
+        try:
+            ended = await wait_for_exit(process, timeout_s)
+        except TimeoutError:
+            raise ETIME(f"process {pid} is still alive after {timeout_s:g} s") from None
+        if process.parent == INIT_PID:
+            await self._kernel.reap(process)
+        return ended
+
+    async def _logs(self, pid: int) -> dict[str, list[messages.PageInfo]]:
+        """Out of swap, so that ended and reaped processes can be read too."""
+        record = await self._kernel.journal.read(lambda c: read_process(c, pid))
+        if record is None:
+            raise ESRCH(f"no process {pid}, and there never was one")
+        pages = await self._kernel.journal.read(lambda c: read_pages(c, pid))
+        return {
+            "pages": [
+                messages.PageInfo(
+                    vpn=page.vpn,
+                    role=page.role,
+                    text=page.text,
+                    calls=[{"name": call.name, "arguments": call.arguments} for call in page.calls],
+                    num_tokens=page.num_tokens,
+                    resident=resident,
+                    created=page.created,
+                )
+                for page, resident, _ in pages
+            ]
+        }
+
+    def _plugins(self) -> list[messages.PluginInfo]:
+        return [
+            messages.PluginInfo(
+                name=record.name,
+                origin=record.origin,
+                version=record.version,
+                syscalls=list(record.syscalls),
+                load_ms=record.load_ms,
+                error=record.error,
+            )
+            for record in self._kernel.plugins.records()
+        ]
+
+    def _syscalls(self, name: str | None) -> list[messages.SyscallInfo]:
+        table = self._kernel.plugins.table
+        if name is not None:
+            table.lookup(name)  # raises ENOSYS, with the nearest name
+        return [
+            messages.SyscallInfo(
+                name=spec.name,
+                plugin=spec.plugin,
+                summary=spec.summary,
+                description=spec.description,
+                parameters=spec.parameters,
+                needs=spec.needs,
+                timeout_s=spec.timeout_s,
+                effect=spec.effect,
+                source=spec.source,
+            )
+            for spec in table.specs()
+            if name in (None, spec.name)
+        ]

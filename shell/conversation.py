@@ -1,0 +1,199 @@
+"""The session's agent: the process that gets what is typed and is no verb."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from .async_client import AsyncClient
+from .errors import KernelError, ShellError
+from .output import columns_of, harmless, seconds
+from .processes import exit_line, page_text
+from .stage import Stage, keys_kept
+from .turn import TurnView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..kernel.messages import EngineStatus, KernelStatus, PageInfo, ProcessInfo
+
+REPLAYED_PAGES = 6
+BETWEEN_TURNS = "a message"
+"""What an interactive process waits for when its turn is over (`ProcessInfo.waits_for`)."""
+
+
+class Conversation:
+    """Talks to one process: spawned at the first text, or chosen by `attach`."""
+
+    def __init__(self, client: AsyncClient, stage: Stage) -> None:
+        self._client = client
+        self._stage = stage
+        self.pid: int | None = None
+        self._spawned_here = False
+        self._in_turn = False
+        self._muted = False
+        """True after Ctrl-C until the kernel says that the turn is over."""
+        self._turn_over = asyncio.Event()
+        self._turn_over.set()
+        self._view = self._new_view()
+
+    # ---- speaking -------------------------------------------------------------------------
+
+    async def say(self, text: str) -> None:
+        """Sends the text, and shows the turn until it is over, unless the engine still loads."""
+        self._turn_over.clear()
+        try:
+            await self._send(text)
+            engine = (await self._status()).engine
+        except BaseException:
+            self._turn_over.set()
+            raise
+        if engine.state in ("ready", "failed"):
+            await self.follow()
+        else:
+            self._stage.note(_loading(engine))
+
+    async def follow(self) -> None:
+        """Until the turn is over, was interrupted, or the kernel is gone."""
+        with keys_kept():
+            await self._turn_over.wait()
+
+    async def interrupt(self) -> None:
+        """Ctrl-C: the turn ends, what was said stays, and the prompt is back at once."""
+        self._view.end()
+        self._stage.note("interrupted")
+        self._muted = self._in_turn
+        self._turn_over.set()
+        if self.pid is not None:
+            await self._client.ask("kill", pid=self.pid, signal="INT")
+
+    async def _send(self, text: str) -> None:
+        if self.pid is not None:
+            try:
+                await self._client.ask("send", pid=self.pid, text=text)
+                return
+            except KernelError as error:
+                if error.code != "ESRCH":
+                    raise
+                self._stage.note(f"process {self.pid} has ended; a new one takes over")
+        spawned = await self._client.ask(
+            "spawn", task=text, root=os.getcwd(), name="shell", interactive=True, attach=True
+        )
+        self._talk_to(spawned.pid, spawned_here=True)
+
+    async def _status(self) -> KernelStatus:
+        status: KernelStatus = await self._client.ask("status")
+        return status
+
+    # ---- changing partners ----------------------------------------------------------------
+
+    async def attach(self, pid: int) -> None:
+        """Talks to another process from here on, after a look at its last pages."""
+        info: ProcessInfo = await self._client.ask("attach", pid=pid)
+        if info.exit_status is not None:
+            raise KernelError(
+                "ESRCH",
+                f"process {pid} has ended (exit {info.exit_status})",
+                f"logs {pid} shows what it read and said",
+            )
+        if self.pid not in (None, pid):
+            await self._client.ask("detach", pid=self.pid)
+        listed = await self._client.ask("logs", pid=pid)
+        self._replay(listed.pages)
+        self._talk_to(pid, spawned_here=False)
+        self._in_turn = info.waits_for != BETWEEN_TURNS
+        self._stage.note(f"attached to process {pid} ({info.name or info.program}), {info.state}")
+        if not info.interactive:
+            self._stage.note("it works on its task and takes no messages; it ends with its answer")
+
+    async def rejoin(self) -> None:
+        """After the kernel came back: on with the same process, if it came back too."""
+        if self.pid is None:
+            return
+        try:
+            await self._client.ask("attach", pid=self.pid)
+        except KernelError as error:
+            self._stage.note(f"{error.message}; the next text starts a new agent")
+            self._talk_to(None, spawned_here=False)
+
+    async def leave(self) -> None:
+        """Ends the agent if it is this session's own."""
+        if self.pid is not None and self._spawned_here:
+            try:
+                await self._client.ask("kill", pid=self.pid, signal="TERM")
+            except ShellError as error:
+                self._stage.note(error.message)
+
+    def lost(self) -> None:
+        """The kernel is gone."""
+        self._view.end()
+        self._in_turn = self._muted = False
+        self._turn_over.set()
+
+    def _talk_to(self, pid: int | None, *, spawned_here: bool) -> None:
+        self.pid, self._spawned_here = pid, spawned_here
+        self._in_turn = self._muted = False
+        self._view = self._new_view()
+
+    def _replay(self, pages: list[PageInfo]) -> None:
+        left_out = len(pages) - REPLAYED_PAGES
+        if left_out > 0:
+            self._stage.note(f"({left_out} earlier pages: logs shows them)")
+        for page in pages[-REPLAYED_PAGES:]:
+            self._stage.note(page_text(page) + "\n", style="")
+
+    # ---- listening ------------------------------------------------------------------------
+
+    def on_event(self, event: Any) -> None:
+        """An event of our process. While the prompt stands empty, it makes way for the answer."""
+        self._in_turn = _goes_on(event, self._in_turn)
+        if self._muted:
+            self._muted = self._in_turn
+        else:
+            if event.event in ("text", "call"):
+                self._begin()
+            self._view.show(event)
+        if event.event == "exit":
+            self._ended(event)
+        if event.event in ("turn", "exit"):
+            self._turn_over.set()
+
+    def _begin(self) -> None:
+        """The agent speaks unasked, or answers what was asked while the engine loaded."""
+        if self._turn_over.is_set():
+            self._turn_over.clear()
+        self._stage.make_way()
+
+    def _ended(self, event: Any) -> None:
+        self._view.end()
+        self._stage.note(exit_line(event.pid, event.status, ""))
+        if event.pid == self.pid:
+            self._talk_to(None, spawned_here=False)
+
+    def _new_view(self) -> TurnView:
+        import sys
+
+        return TurnView(
+            self._stage.write,
+            lambda text: self._stage.write(text, "dim"),
+            lambda: columns_of(sys.stdout),
+        )
+
+
+def _goes_on(event: Any, in_turn: bool) -> bool:
+    """Whether a turn is under way after this event."""
+    if event.event in ("turn", "exit"):
+        return False
+    if event.event == "state":
+        return bool(event.waits_for != BETWEEN_TURNS)
+    return True
+
+
+def _loading(engine: EngineStatus) -> str:
+    detail = harmless(" ".join(engine.detail.split()))
+    what = f"{engine.state}: {detail}" if detail else engine.state
+    return (
+        f"the engine is still {what} ({seconds(engine.elapsed_s)})… "
+        "the answer comes when it is ready"
+    )

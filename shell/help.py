@@ -1,0 +1,53 @@
+"""The verbs help and exit: what there is to type, and the way out."""
+
+from __future__ import annotations
+
+from .output import table
+from .verb import TABLE, Context, Outcome, Verb, find, option, parser_of, verb
+
+BESIDES = """
+A line whose first word is no verb is said to the session's agent.
+  ? TEXT    says TEXT to the agent, whatever it begins with
+  !CMD      runs CMD in the system's shell
+  Ctrl-C    interrupts the turn and keeps what was said; Ctrl-D detaches, agents live on
+"""
+
+
+@verb(
+    "help",
+    "list the verbs, or explain one",
+    option("verb", nargs="?", completes="verb", help="its name"),
+)
+async def help_(ctx: Context) -> Outcome:
+    if ctx.args.verb is None:
+        here = "session" if ctx.in_session else "outside"
+        listed = [found for found in TABLE.values() if found.kind in ("both", here)]
+        document = {"verbs": [{"name": v.name, "summary": v.summary} for v in listed]}
+        return Outcome(document, overview(listed, in_session=ctx.in_session))
+    found = TABLE.get(ctx.args.verb) or find(ctx.args.verb)
+    text = parser_of(found).format_help()
+    return Outcome({"name": found.name, "summary": found.summary, "text": text}, text)
+
+
+def overview(listed: list[Verb], *, in_session: bool) -> str:
+    """All verbs, a line each."""
+    rows = [(f"  {found.name}", found.summary) for found in listed]
+    verbs = table(("", ""), rows, None).strip("\n")
+    if in_session:
+        return f"{verbs}\n{BESIDES}"
+    return (
+        "usage: llmos [VERB …]\n\n"
+        "llmos alone boots the kernel if need be and opens the interactive shell.\n\n"
+        f"{verbs}\n\n"
+        "llmos help VERB explains one. Every verb takes --json.\n"
+    )
+
+
+@verb("exit", "end the session's agent and leave", kind="session")
+async def exit_(ctx: Context) -> Outcome:
+    return await ctx.leave()
+
+
+@verb("quit", "the same as exit", kind="session")
+async def quit_(ctx: Context) -> Outcome:
+    return await ctx.leave()

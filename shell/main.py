@@ -1,0 +1,119 @@
+"""The command `llmos`: finds the verb, runs it, and turns what came of it into an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from . import verbs
+from .client import Client
+from .errors import Interrupted, ShellError
+from .output import Output
+from .paths import Paths
+from .verb import Context, Outcome, find, parse, run_to_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script. Returns the exit status."""
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader (`| head -1`) has what it wanted. Python would complain at exit otherwise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _run(argv: list[str]) -> int:
+    if argv[:1] == ["--version"]:
+        from .. import __version__
+
+        print(f"llmos {__version__}")
+        return 0
+    if argv[:1] in (["-h"], ["--help"]):
+        argv = ["help", *argv[1:]]
+    elif not argv or argv[0].startswith("-"):
+        argv = ["shell", *argv]
+    out = Output(as_json="--json" in argv)
+    try:
+        return _verb(argv, out)
+    except ShellError as error:
+        out.failure(error)
+        return error.exit_status
+    except Interrupted:
+        out.failure(_interrupted())
+        return EXIT_INTERRUPTED
+    except SystemExit as end:  # argparse has shown its help
+        return int(end.code or 0)
+
+
+def _interrupted() -> ShellError:
+    error = ShellError("interrupted")
+    error.code = "EINTR"
+    return error
+
+
+def _verb(argv: list[str], out: Output) -> int:
+    found = find(argv[0])
+    args, rest = parse(found, argv[1:])
+    out = Output(as_json=args.json, verbose=args.verbose)
+    with OneShot(args, rest, out, Paths(args.state_dir)) as ctx:
+        outcome = run_to_end(found.handler(ctx))
+    show(outcome, out)
+    return outcome.status
+
+
+def show(outcome: Outcome, out: Output) -> None:
+    """The outcome on stdout: as its text, or as the one JSON document."""
+    if out.as_json:
+        out.document({"ok": outcome.status == 0, **outcome.document})
+    else:
+        out.line(outcome.text)
+
+
+class OneShot(Context):
+    """The context of a verb from the command line: everything blocks."""
+
+    _client: Client | None = None
+
+    def __enter__(self) -> OneShot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = Client(self.paths.socket)
+        return self._client
+
+    async def ask(self, op: str, **fields: Any) -> Any:
+        return self._connected().ask(op, **fields)
+
+    async def event(self, pid: int, timeout_s: float | None = None) -> Any:
+        return self._connected().event(pid, timeout_s)
+
+    async def sleep(self, duration_s: float) -> None:
+        try:
+            time.sleep(duration_s)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+    async def enter(self, pid: int | None) -> Outcome:
+        from .repl import run
+
+        return Outcome(status=run(self.paths, pid))
+
+
+assert verbs.TABLE, "importing verbs declares them"

@@ -1,0 +1,342 @@
+"""The interactive shell: a line whose first word is a verb is a command, all else is said to
+the session's agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.shortcuts.prompt import PromptSession
+
+from .async_client import AsyncClient
+from .completion import VerbCompleter
+from .conversation import Conversation
+from .errors import Interrupted, NoKernel, ShellError, UsageError
+from .main import show
+from .output import Output, columns_of
+from .processes import exit_line
+from .stage import MadeWay, Stage, keys_kept
+from .toolbar import Toolbar
+from .verb import TABLE, Context, Outcome, Verb, did_you_mean, parse, parser_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
+    from prompt_toolkit.key_binding import KeyPressEvent
+
+    from ..kernel.messages import ProcessInfo
+    from .paths import Paths
+
+TO_THE_AGENT = "to say this to the agent, begin with ?"
+
+
+def run(paths: Paths, pid: int | None = None) -> int:
+    """Runs the shell until the user leaves, talking to process `pid` if one is given."""
+    paths.make_state_dir()
+    return asyncio.run(Shell(paths).main(pid))
+
+
+class Leave(Exception):
+    """The user has typed exit."""
+
+
+class Shell:
+    """One session: a prompt, a conversation, and news of the processes started here."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.watched: set[int] = set()
+        self.client = AsyncClient(paths.socket, self._on_event, self._lost, self._back)
+        self._session: PromptSession[str] = PromptSession(
+            history=FileHistory(paths.history),
+            completer=VerbCompleter(self.client),
+            complete_while_typing=False,
+            auto_suggest=AutoSuggestFromHistory(),
+            bottom_toolbar=self._toolbar_text,
+            key_bindings=_keys(),
+            include_default_pygments_style=False,
+            reserve_space_for_menu=6,
+        )
+        self.stage = Stage(self._session)
+        self.conversation = Conversation(self.client, self.stage)
+        self._toolbar = Toolbar(self.client, self.stage.refresh)
+        self._on_interrupt: Callable[[], object] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def main(self, pid: int | None) -> int:
+        """The loop. Returns the exit status."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
+        if pid is not None:
+            await self.conversation.attach(pid)
+        poll = asyncio.create_task(self._toolbar.poll())
+        try:
+            while await self._turn():
+                pass
+        finally:
+            poll.cancel()
+            self.client.close()
+        return 0
+
+    async def _turn(self) -> bool:
+        """One line from the user, or one answer that came unasked. False when it was the last."""
+        try:
+            line = await self.stage.prompt()
+        except KeyboardInterrupt:
+            return True
+        except MadeWay:
+            await self._foreground(self.conversation.follow())
+            return True
+        except EOFError:
+            await self._detach()
+            return False
+        return await self._obey(line)
+
+    async def _obey(self, line: str) -> bool:
+        try:
+            await self._dispatch(line.strip())
+        except Leave:
+            await self.conversation.leave()
+            return False
+        except UsageError as error:
+            error.hint = f"{error.hint}\n  {TO_THE_AGENT}".strip()
+            Output().failure(error)
+        except ShellError as error:
+            Output().failure(error)
+        except (Interrupted, SystemExit):
+            pass
+        return True
+
+    # ---- lines ----------------------------------------------------------------------------
+
+    async def _dispatch(self, line: str) -> None:
+        first = line.split(None, 1)[0] if line else ""
+        found = TABLE.get(first)
+        if not line:
+            return
+        if line[0] == "!":
+            await self._system(line[1:].strip())
+        elif line[0] == "?":
+            await self._say(line[1:].strip())
+        elif found and found.kind != "outside" and ("\n" not in line or found.takes_words):
+            await self._verb(found, line)
+        else:
+            self._mention_verb(line)
+            await self._say(line)
+
+    async def _say(self, text: str) -> None:
+        if text:
+            await self._foreground(self.conversation.say(text))
+
+    def _mention_verb(self, line: str) -> None:
+        """A single word that is nearly a verb was perhaps meant as one."""
+        near = did_you_mean(line, TABLE) if line.isalpha() and len(line) > 1 else ""
+        if near:
+            self.stage.note(f"{line!r} is no verb{near} It is said to the agent.")
+
+    async def _foreground(self, saying: Any) -> None:
+        """A turn, which Ctrl-C interrupts."""
+        self._on_interrupt = lambda: self._start(self.conversation.interrupt())
+        try:
+            await saying
+        finally:
+            self._on_interrupt = None
+
+    async def _verb(self, found: Verb, line: str) -> None:
+        parser_of(found).prog = found.name
+        args, rest = parse(found, _words(found, line)[1:])
+        out = Output(as_json=args.json, verbose=args.verbose)
+        ctx = InSession(self, args, rest, out)
+        task = asyncio.ensure_future(found.handler(ctx))
+        self._on_interrupt = task.cancel
+        try:
+            with keys_kept():
+                outcome = await task
+            show(outcome, out)
+        except ShellError as error:
+            if not args.json:
+                raise
+            out.failure(error)
+        except asyncio.CancelledError:
+            raise Interrupted from None
+        finally:
+            self._on_interrupt = None
+            ctx.close()
+
+    async def _system(self, command: str) -> None:
+        """The system's shell, with the terminal to itself."""
+        from subprocess import run as run_command
+
+        shell = os.environ.get("SHELL", "/bin/sh")
+        argv = [shell, "-c", command] if command else [shell]
+        loop = asyncio.get_running_loop()
+        ended = await loop.run_in_executor(None, lambda: run_command(argv, check=False))
+        if ended.returncode:
+            self.stage.note(f"exit {ended.returncode}")
+
+    # ---- leaving --------------------------------------------------------------------------
+
+    async def _detach(self) -> None:
+        """Ctrl-D. All processes live on."""
+        try:
+            processes: list[ProcessInfo] = (await self.client.ask("ps")).processes
+        except ShellError:
+            return
+        num_alive = sum(info.exit_status is None for info in processes)
+        if num_alive:
+            lives = "1 process lives" if num_alive == 1 else f"{num_alive} processes live"
+            pid = self.conversation.pid
+            back = f"; llmos attach {pid} comes back to this conversation" if pid else ""
+            self.stage.note(f"detached: {lives} on; llmos attaches again{back}")
+
+    # ---- news -----------------------------------------------------------------------------
+
+    def _interrupt(self) -> None:
+        if self._on_interrupt is not None:
+            self._on_interrupt()
+
+    def _on_event(self, event: Any) -> None:
+        if event.pid == self.conversation.pid:
+            self.conversation.on_event(event)
+        elif event.event == "exit" and event.pid in self.watched:
+            self._report_exit(event.pid, event.status, event.output)
+
+    def _report_exit(self, pid: int, status: int, output: str) -> None:
+        self.watched.discard(pid)
+        text = exit_line(pid, status, output)
+        self.stage.note(text if len(text) <= 400 else text[:400] + f"… (wait {pid} gives all)")
+
+    async def watch(self, pid: int) -> None:
+        """Reports the end of a process, when it comes, above the prompt."""
+        self.watched.add(pid)
+        info: ProcessInfo = await self.client.ask("attach", pid=pid)
+        if info.exit_status is not None and pid in self.watched:
+            self._report_exit(pid, info.exit_status, "")
+
+    def _lost(self) -> None:
+        self.conversation.lost()
+        self.stage.note("the kernel is gone; boot starts it again")
+
+    async def _back(self) -> None:
+        """The connection stands again after it was lost."""
+        self.stage.note("the kernel is back")
+        await self.conversation.rejoin()
+        for pid in tuple(self.watched):
+            try:
+                await self.watch(pid)
+            except ShellError:
+                self.watched.discard(pid)
+
+    def _start(self, coroutine: Any) -> None:
+        """Runs beside everything else; what goes wrong is told, not raised."""
+
+        async def guarded() -> None:
+            try:
+                await coroutine
+            except (ShellError, Interrupted) as error:
+                self.stage.note(str(error))
+
+        task = asyncio.ensure_future(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _toolbar_text(self) -> str:
+        return self._toolbar.text(columns_of(sys.stdout))
+
+
+class InSession(Context):
+    """The context of a verb in the interactive shell.
+
+    It has a connection of its own: closing it cancels what the verb still waits for, and the
+    events of its processes are apart from the conversation's.
+    """
+
+    in_session = True
+
+    def __init__(
+        self, shell: Shell, args: argparse.Namespace, rest: list[str], out: Output
+    ) -> None:
+        from .paths import Paths
+
+        super().__init__(args, rest, out, Paths(args.state_dir) if args.state_dir else shell.paths)
+        self._shell = shell
+        self._events: dict[int, asyncio.Queue[Any]] = {}
+        self._lost = False
+        self._client = AsyncClient(self.paths.socket, self._on_event, self._on_lost)
+
+    async def ask(self, op: str, **fields: Any) -> Any:
+        return await self._client.ask(op, **fields)
+
+    async def event(self, pid: int, timeout_s: float | None = None) -> Any:
+        if self._lost:
+            raise NoKernel("the kernel closed the connection")
+        try:
+            event = await asyncio.wait_for(self._of(pid).get(), timeout_s)
+        except asyncio.CancelledError:
+            raise Interrupted from None
+        if event is None:
+            raise NoKernel("the kernel closed the connection")
+        return event
+
+    async def sleep(self, duration_s: float) -> None:
+        try:
+            await asyncio.sleep(duration_s)
+        except asyncio.CancelledError:
+            raise Interrupted from None
+
+    async def watch(self, pid: int) -> None:
+        await self._shell.watch(pid)
+
+    async def enter(self, pid: int | None) -> Outcome:
+        if pid is not None:
+            await self._shell.conversation.attach(pid)
+        return Outcome({"pid": pid})
+
+    async def leave(self) -> Outcome:
+        raise Leave
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _of(self, pid: int) -> asyncio.Queue[Any]:
+        return self._events.setdefault(pid, asyncio.Queue())
+
+    def _on_event(self, event: Any) -> None:
+        self._of(event.pid).put_nowait(event)
+
+    def _on_lost(self) -> None:
+        self._lost = True
+        for queue in self._events.values():
+            queue.put_nowait(None)
+
+
+def _words(found: Verb, line: str) -> list[str]:
+    """The line as the system's shell would split it; free text may hold a lone apostrophe."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        if found.takes_words:
+            return line.split()
+        raise UsageError(
+            f"{error.args[0].lower()}: quotes come in pairs", usage=parser_of(found).format_usage()
+        ) from None
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def _newline(event: KeyPressEvent) -> None:
+        """Alt-Enter: one more line."""
+        event.current_buffer.insert_text("\n")
+
+    return keys

@@ -1,0 +1,164 @@
+"""The verbs about syscalls and where they come from: man, plugins."""
+
+from __future__ import annotations
+
+import json
+
+from .errors import KernelError
+from .output import table
+from .verb import TABLE, Context, Outcome, did_you_mean, option, verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..kernel.messages import PluginInfo, SyscallInfo
+
+INDENT = "    "
+
+_EFFECTS = {
+    "pure": "pure: changes nothing, may be repeated",
+    "idempotent": "idempotent: doing it again changes nothing more",
+    "once": "once: never repeated in silence; after a crash the agent gets EINTR",
+}
+
+
+@verb(
+    "man",
+    "the manual page of a syscall, or the list of all",
+    option("syscall", nargs="?", completes="syscall", help="its name"),
+)
+async def man(ctx: Context) -> Outcome:
+    width = ctx.out.width or 100
+    name = ctx.args.syscall
+    if name is None:
+        listed = await ctx.ask("syscalls")
+        return Outcome(listed, _index(listed.syscalls, ctx.out.width))
+    try:
+        found = (await ctx.ask("syscalls", name=name)).syscalls[0]
+    except KernelError as error:
+        raise await _unknown(ctx, name, error) from None
+    return Outcome(found, page(found, width))
+
+
+def _index(syscalls: list[SyscallInfo], width: int | None) -> str:
+    rows = [(info.name, info.plugin, info.needs or "", info.summary) for info in syscalls]
+    return table(("SYSCALL", "PLUGIN", "NEEDS", ""), rows, width)
+
+
+async def _unknown(ctx: Context, name: str, error: KernelError) -> KernelError:
+    """The kernel's error, with the verb of that name or the nearest syscall as the way out."""
+    if error.code != "ENOSYS" or "did you mean" in error.message + error.hint:
+        return error
+    if name in TABLE:
+        return KernelError("ENOSYS", error.message, f"{name} is a verb: llmos help {name}")
+    listed = await ctx.ask("syscalls")
+    near = did_you_mean(name, [info.name for info in listed.syscalls])
+    return KernelError("ENOSYS", error.message + near, "llmos man lists the syscalls")
+
+
+# ---- the page ----------------------------------------------------------------------------------
+
+
+def page(info: SyscallInfo, width: int) -> str:
+    """A manual page, made from the function's own declaration."""
+    width = min(width, 100)
+    sections = (
+        ("NAME", _wrapped(f"{info.name}: {info.summary}", width)),
+        ("SYNOPSIS", INDENT + synopsis(info)),
+        ("DESCRIPTION", _paragraphs(info.description, width)),
+        ("ARGUMENTS", _arguments(info.parameters, width)),
+        ("CAPABILITY", INDENT + (info.needs or "none: every process may call it")),
+        ("TIMEOUT", f"{INDENT}{info.timeout_s:g} s"),
+        ("EFFECT", INDENT + _EFFECTS.get(info.effect, info.effect)),
+        ("PLUGIN", INDENT + info.plugin),
+        ("SOURCE", INDENT + info.source),
+    )
+    return "\n\n".join(f"{title}\n{body}" for title, body in sections if body.strip())
+
+
+def synopsis(info: SyscallInfo) -> str:
+    """`grep(pattern: string, path: string = ".")`."""
+    required = info.parameters.get("required", ())
+    arguments = []
+    for name, schema in info.parameters.get("properties", {}).items():
+        default = "" if name in required else f" = {_json(schema.get('default'))}"
+        arguments.append(f"{name}: {type_text(schema)}{default}")
+    return f"{info.name}({', '.join(arguments)})"
+
+
+def type_text(schema: dict[str, Any]) -> str:
+    """A JSON schema's type in a word or a few: `string`, `integer | null`, `string[]`."""
+    if "enum" in schema:
+        return " | ".join(_json(value) for value in schema["enum"])
+    if "const" in schema:
+        return _json(schema["const"])
+    choices = schema.get("anyOf") or schema.get("oneOf")
+    if choices:
+        return " | ".join(type_text(choice) for choice in choices)
+    kind = schema.get("type", "any")
+    if kind == "array" and "items" in schema:
+        return type_text(schema["items"]) + "[]"
+    return " | ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _arguments(parameters: dict[str, Any], width: int) -> str:
+    """Each argument with its type, its default, its bounds and what it means."""
+    required = parameters.get("required", ())
+    lines = []
+    for name, schema in parameters.get("properties", {}).items():
+        facts = [type_text(schema)]
+        facts.append("required" if name in required else f"default {_json(schema.get('default'))}")
+        facts += [f"{word} {_json(schema[key])}" for key, word in _BOUNDS.items() if key in schema]
+        lines.append(f"{INDENT}{name}  ({', '.join(facts)})")
+        if schema.get("description"):
+            lines.append(_wrapped(schema["description"], width, INDENT * 2))
+    return "\n".join(lines)
+
+
+_BOUNDS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+    "minLength": "shortest",
+    "maxLength": "longest",
+    "pattern": "matching",
+}
+
+
+def _paragraphs(text: str, width: int) -> str:
+    from textwrap import dedent, indent
+
+    return "\n\n".join(
+        # An indented block is an example: it stays as it is.
+        indent(part, INDENT) if "\n " in f"\n{part}" else _wrapped(" ".join(part.split()), width)
+        for part in dedent(text).strip().split("\n\n")
+    )
+
+
+def _wrapped(text: str, width: int, indent: str = INDENT) -> str:
+    from textwrap import fill
+
+    return fill(text, max(width, 30), initial_indent=indent, subsequent_indent=indent)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+# ---- plugins -----------------------------------------------------------------------------------
+
+
+@verb("plugins", "list the plugins, their syscalls, and why one is not in use")
+async def plugins(ctx: Context) -> Outcome:
+    listed = await ctx.ask("plugins")
+    found: list[PluginInfo] = listed.plugins
+    rows = [
+        (info.name, info.version, f"{info.load_ms:.0f} ms", " ".join(info.syscalls), info.origin)
+        for info in found
+        if not info.error
+    ]
+    text = table(("PLUGIN", "VERSION", "LOADED IN", "SYSCALLS", "ORIGIN"), rows, ctx.out.width)
+    broken = [f"{info.name} is not in use: {info.error}" for info in found if info.error]
+    return Outcome(listed, "\n".join([text, *(["", *broken] if broken else [])]))

@@ -1,0 +1,243 @@
+"""How a verb is declared: once, for `llmos VERB`, the interactive shell, help and completion.
+
+    @verb("kill", "end a process, or interrupt its turn", PID, option("-s", "--signal", …))
+    async def kill(ctx: Context) -> Outcome:
+        await ctx.ask("kill", pid=ctx.args.pid, signal=ctx.args.signal)
+        return Outcome()
+
+A verb is a coroutine, so that one body serves both clocks: from the command line `run_to_end`
+drives it over the blocking client, without asyncio; in the interactive shell the event loop
+does, and other processes' news keep coming meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+
+from .errors import UnknownVerb, UsageError
+from .output import Output, columns_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from typing import Any, NoReturn
+
+    from .paths import Paths
+
+    Handler = Callable[["Context"], Coroutine[Any, Any, "Outcome"]]
+
+
+# ---- what a verb gets and gives ----------------------------------------------------------------
+
+
+class Outcome:
+    """What a verb came to: a document for `--json`, a text for people, an exit status.
+
+    A verb that has already streamed its text gives none here.
+    """
+
+    __slots__ = ("document", "status", "text")
+
+    def __init__(self, document: Any = None, text: str = "", status: int = 0) -> None:
+        self.document: dict[str, Any] = dict(document or {})
+        self.text = text
+        self.status = status
+
+
+class Context:
+    """One run of a verb: its arguments, its output, and its way to the kernel.
+
+    `ask`, `event` and `sleep` raise `Interrupted` on Ctrl-C.
+    """
+
+    in_session = False
+
+    def __init__(
+        self, args: argparse.Namespace, rest: list[str], out: Output, paths: Paths
+    ) -> None:
+        self.args = args
+        self.rest = rest
+        self.out = out
+        self.paths = paths
+
+    async def ask(self, op: str, **fields: Any) -> Any:
+        """One request to the kernel, one result back; errors are raised."""
+        raise NotImplementedError
+
+    async def event(self, pid: int, timeout_s: float | None = None) -> Any:
+        """The next event of an attached process; `TimeoutError` after `timeout_s`."""
+        raise NotImplementedError
+
+    async def sleep(self, duration_s: float) -> None:
+        """Waits."""
+        raise NotImplementedError
+
+    async def watch(self, pid: int) -> None:
+        """Tells the user when that process ends, if this shell lives that long."""
+
+    async def enter(self, pid: int | None) -> Outcome:
+        """The interactive shell talks to process `pid` from here on (None: to a new one)."""
+        raise NotImplementedError
+
+    async def leave(self) -> Outcome:
+        """Ends the interactive shell and its agent."""
+        raise NotImplementedError
+
+
+def run_to_end(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Drives a coroutine whose awaits all block; it never truly suspends."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome
+    raise AssertionError("a verb waited for something else than its context")
+
+
+# ---- declarations ------------------------------------------------------------------------------
+
+
+class Arg:
+    """One argument: argparse's flags and options, and what completes it."""
+
+    __slots__ = ("completes", "flags", "options")
+
+    def __init__(self, flags: tuple[str, ...], completes: str, options: dict[str, Any]) -> None:
+        self.flags = flags
+        self.completes = completes
+        self.options = options
+
+    @property
+    def is_option(self) -> bool:
+        return self.flags[0].startswith("-")
+
+
+def option(*flags: str, completes: str = "", **options: Any) -> Arg:
+    """An option or a positional, as `ArgumentParser.add_argument` takes it.
+
+    `completes` is what Tab offers for it: "pid", "syscall", "verb" or nothing.
+    """
+    return Arg(flags, completes, options)
+
+
+def words(name: str, help: str) -> Arg:
+    """Free text up to the end of the line, quoted or not."""
+    return Arg((name,), "", {"nargs": "*", "metavar": name.upper(), "help": help})
+
+
+class Verb:
+    """A declared verb."""
+
+    __slots__ = ("args", "handler", "kind", "name", "open_ended", "summary")
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        args: tuple[Arg, ...],
+        handler: Handler,
+        kind: str,
+        open_ended: bool,
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.args = args
+        self.handler = handler
+        self.kind = kind
+        self.open_ended = open_ended
+
+    @property
+    def takes_words(self) -> bool:
+        return any(arg.options.get("nargs") == "*" for arg in self.args)
+
+
+TABLE: dict[str, Verb] = {}
+"""All verbs, in the order in which help shows them."""
+
+
+def verb(
+    name: str,
+    summary: str,
+    *args: Arg,
+    kind: str = "both",
+    open_ended: bool = False,
+) -> Callable[[Handler], Handler]:
+    """Declares a verb. `kind` is "both", "session" (of the interactive shell only) or "outside".
+    An `open_ended` one passes options that it does not know on to somebody else."""
+
+    def declare(handler: Handler) -> Handler:
+        TABLE[name] = Verb(name, summary, args, handler, kind, open_ended)
+        return handler
+
+    return declare
+
+
+# ---- parsing -----------------------------------------------------------------------------------
+
+
+def find(name: str, *, in_session: bool = False) -> Verb:
+    """The verb of that name, or `UnknownVerb` with the nearest one."""
+    found = TABLE.get(name)
+    here = "session" if in_session else "outside"
+    if found is None or found.kind not in ("both", here):
+        known = [verb.name for verb in TABLE.values() if verb.kind in ("both", here)]
+        raise UnknownVerb(
+            f"there is no verb {name!r}{did_you_mean(name, known)}",
+            f'llmos help lists the verbs; to give the agent a task: llmos run "{name} …"',
+        )
+    return found
+
+
+def parse(found: Verb, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The verb's arguments, and what an open-ended verb passes on."""
+    args, rest = parser_of(found).parse_known_args(argv)
+    if rest and not found.open_ended:
+        parser_of(found).refuse_unknown(rest)
+    return args, rest
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` when something known is near, else nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises `UsageError` in place of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, usage=self.format_usage())
+
+    def refuse_unknown(self, rest: Sequence[str]) -> NoReturn:
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        near = did_you_mean(rest[0].partition("=")[0], flags) if rest[0][:1] == "-" else ""
+        self.error(f"unrecognized arguments: {' '.join(rest)}{near}")
+
+
+@functools.cache
+def parser_of(found: Verb) -> Parser:
+    """The verb's parser. Only the verb in use gets one: a parser of them all is slow to build."""
+    parser = Parser(
+        prog=f"llmos {found.name}",
+        description=found.summary,
+        allow_abbrev=False,
+        # A width in advance, or argparse loads shutil and five compressors to ask for it.
+        formatter_class=functools.partial(
+            argparse.HelpFormatter, width=min(columns_of(sys.stdout), 100) - 2
+        ),
+    )
+    for arg in (*found.args, *COMMON):
+        parser.add_argument(*arg.flags, **arg.options)
+    return parser
+
+
+COMMON = (
+    option("--json", action="store_true", help="one JSON document on stdout, failures too"),
+    option("-v", "--verbose", action="store_true", help="show progress even off a terminal"),
+    option("--state-dir", metavar="DIR", help="the kernel of that state folder"),
+)
+"""What every verb takes."""

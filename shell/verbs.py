@@ -1,0 +1,11 @@
+"""All verbs: importing the nouns' files declares them, in the order in which help shows them."""
+
+from __future__ import annotations
+
+# isort: off
+from . import processes, syscalls, boot, help  # noqa: F401
+
+# isort: on
+from .verb import TABLE
+
+__all__ = ["TABLE"]

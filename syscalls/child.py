@@ -1,0 +1,265 @@
+"""One worker process, seen from the kernel: started, spoken to, ended.
+
+A worker leads a session of its own, so that Ctrl-C in the kernel's terminal does not reach it,
+and killing its process group takes along whatever it has started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from .errno import EINTR, EIO, LoadError, SyscallError, from_code
+from .spec import SyscallSpec
+from .wire import (
+    HEADER,
+    REPLY,
+    Call,
+    Cancel,
+    Loaded,
+    Raised,
+    Refused,
+    Returned,
+    Source,
+    Start,
+    pack,
+)
+
+MAX_FRAME = 16 << 20
+"""A worker that sends a longer frame, in bytes, is ended."""
+
+FREE_OUTPUT = 1 << 20
+"""Bytes that a plugin may print at full speed; after that its pipe is read slowly, so that a
+flood of output blocks the plugin, not the kernel."""
+
+MAX_LINE = 1000
+MAYBE = "what it was doing may or may not have happened"
+_PASSED = frozenset(
+    "HOME LANG LANGUAGE LOGNAME PATH TMPDIR TZ USER VIRTUAL_ENV"
+    " PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH PYTHONPYCACHEPREFIX PYTHONUTF8".split()
+)
+
+
+def scrubbed_environment() -> dict[str, str]:
+    """What a worker sees of the kernel's environment: no key and no token."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED or name.startswith("LC_")
+    }
+
+
+class Child:
+    """Made by `Child.start`. `specs` is what its plugins offer."""
+
+    def __init__(
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.name = name
+        self.specs: tuple[SyscallSpec, ...] = ()
+        self.suspect = False  # was told to cancel a call, and has not answered yet
+        self.fault: SyscallError | None = None  # why it can take no more calls
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self._pending: dict[int, asyncio.Future[str]] = {}
+        self._next_id = 0
+        self._listening: asyncio.Task[None] | None = None
+        self._logging: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls, name: str, sources: Sequence[Source], max_output: int, load_timeout_s: float
+    ) -> Child:
+        """A worker that has imported its plugins; LoadError says why one could not be."""
+        ours, theirs = socket.socketpair()
+        log_out, log_in = os.pipe()
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", f"{__package__}.worker",
+                str(theirs.fileno()), str(os.getpid()),
+                stdin=asyncio.subprocess.DEVNULL, stdout=log_in, stderr=log_in,
+                cwd="/", env=scrubbed_environment(),
+                pass_fds=(theirs.fileno(),), start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            ours.close()
+            os.close(log_out)
+            raise
+        finally:
+            theirs.close()
+            os.close(log_in)
+        child = cls(name, process, reader, writer)
+        child._logging = asyncio.create_task(child._log(log_out))
+        try:
+            async with asyncio.timeout(load_timeout_s):
+                child.specs = await child._load(
+                    Start(sources=tuple(sources), max_output=max_output)
+                )
+        except TimeoutError:
+            await child.end(kill=True)
+            raise LoadError(f"it was still importing after {load_timeout_s:g} s") from None
+        except BaseException:
+            await child.end(kill=True)
+            raise
+        child._listening = asyncio.create_task(child._listen())
+        return child
+
+    async def _load(self, start: Start) -> tuple[SyscallSpec, ...]:
+        self._writer.write(pack(start))
+        reply = await self._receive()
+        if isinstance(reply, Loaded):
+            return reply.specs
+        if isinstance(reply, Refused):
+            raise LoadError(reply.message, where=reply.where)
+        raise LoadError(f"it ended while it was imported: {await self._ending()}")
+
+    # ---- calls ----------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        return self._listening is not None and self.fault is None
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._pending)
+
+    def call(
+        self, name: str, arguments: dict[str, object], pid: int, call_id: str, root: str
+    ) -> tuple[int, asyncio.Future[str]]:
+        """Send a call; its id, and its text or SyscallError to come."""
+        self._next_id += 1
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        request = Call(
+            id=self._next_id, name=name, arguments=arguments, pid=pid, call_id=call_id, root=root
+        )
+        frame = pack(request)
+        self._pending[request.id] = future
+        self._writer.write(frame)
+        return request.id, future
+
+    async def cancel(self, id: int, grace_s: float) -> bool:
+        """Cancel an `async def`; False if it went on for all of `grace_s`."""
+        future = self._pending.get(id)
+        if future is None or not self.alive:
+            return True
+        self.suspect = True
+        self._writer.write(pack(Cancel(id=id)))
+        await asyncio.wait([future], timeout=grace_s)
+        self.suspect = False
+        return future.done()
+
+    async def _listen(self) -> None:
+        """Hand every answer to the call that waits for it, until the worker ends."""
+        try:
+            while isinstance(reply := await self._receive(), Returned | Raised):
+                future = self._pending.pop(reply.id, None)
+                if future is None or future.done():
+                    continue
+                if isinstance(reply, Returned):
+                    future.set_result(reply.text)
+                else:
+                    future.set_exception(from_code(reply.code, reply.message, reply.hint))
+                    future.exception()  # nobody may be left to look at it
+        finally:
+            if self.fault is None:
+                self.fault = EIO(f"the worker of {self.name} hung up")
+                self.fault = EIO(f"the worker of {self.name} {await self._ending()}")
+            for future in self._pending.values():
+                if not future.done():
+                    future.set_exception(self.fault)
+                    future.exception()
+            self._pending.clear()
+
+    async def _receive(self) -> Loaded | Refused | Returned | Raised | None:
+        """None when the worker has hung up, or said what no worker says."""
+        try:
+            size = HEADER.unpack(await self._reader.readexactly(HEADER.size))[0]
+            if size > MAX_FRAME:
+                self.kill(self._blame(f"sent {size} bytes at once, more than {MAX_FRAME}"))
+                return None
+            return REPLY.validate_json(await self._reader.readexactly(size))
+        except ValidationError:
+            self.kill(self._blame("sent a message that makes no sense"))
+            return None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+
+    def _blame(self, deed: str) -> EIO:
+        return EIO(f"the worker of {self.name} {deed}, and was ended")
+
+    # ---- the end --------------------------------------------------------------------------
+
+    def kill(self, fault: SyscallError) -> None:
+        """End it now, and all that it has started; calls that still run fail with `fault`."""
+        self.fault = self.fault or fault
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def end(self, *, kill: bool = False) -> None:
+        """Let it end by itself for a second, then make it; back when it is gone."""
+        closed = EINTR(f"the plugin {self.name} was closed", hint=MAYBE)
+        self.fault = self.fault or closed
+        self._writer.close()
+        if not kill:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._process.wait()
+        self.kill(closed)
+        await self._process.wait()
+        for task in (self._listening, self._logging):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+
+    async def _ending(self) -> str:
+        """How it ended, in words; it has hung up, so that it has a second to do so."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._process.wait()
+        self.kill(self._blame("hung up"))
+        code = await self._process.wait()
+        if code >= 0:
+            return f"ended with exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return f"was killed by {name}"
+
+    async def _log(self, pipe: int) -> None:
+        """Whatever the plugin prints goes to the log, line by line."""
+        log = logging.getLogger("llmos.plugins").getChild(self.name)
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", buffering=0)
+        )
+        try:
+            total, rest = 0, b""
+            while data := await reader.read(1 << 16):
+                total += len(data)
+                *lines, rest = (rest + data).split(b"\n")
+                if total > FREE_OUTPUT:
+                    lines, rest = [], b""
+                    await asyncio.sleep(0.05)
+                for line in lines:
+                    log.info("%s", line[:MAX_LINE].decode(errors="replace"))
+                rest = rest[:MAX_LINE]
+            if rest:
+                log.info("%s", rest.decode(errors="replace"))
+        finally:
+            transport.close()

@@ -1,0 +1,42 @@
+"""Registers a plugin's module with pluggy, and finds hooks that would silently never run."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+import pluggy
+
+from . import hookspecs, where
+from .errno import LoadError, did_you_mean
+from .hookspecs import PROJECT
+
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+def register(module: ModuleType) -> pluggy.PluginManager:
+    """A manager for this one plugin: plugins share no process, so they share no manager.
+
+    Raises LoadError for a misspelt hook, a hook without its marker, or a wrong parameter.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    known = [name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")]
+    for name, value in list(vars(module).items()):
+        if not inspect.isfunction(value):
+            continue
+        options = manager.parse_hookimpl_opts(module, name)
+        if options is None:
+            if name in known:
+                raise LoadError(f"{name} lacks @hookimpl", where=where.of_function(value))
+            continue
+        hook = options["specname"] or name
+        if hook not in known:
+            hint = did_you_mean(hook, known) or f"there is {', '.join(known)}"
+            raise LoadError(f"no hook {hook}: {hint}", where=where.of_function(value))
+    try:
+        manager.register(module)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise LoadError(" ".join(str(error).split("\n")[-1].split())) from error
+    return manager

@@ -1,0 +1,40 @@
+"""A syscall as everyone but its own worker knows it: what to say about it, not the function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .decorator import Effect
+
+
+class SyscallSpec(BaseModel):
+    """Crosses from a plugin's worker to the kernel. `parameters` is a JSON schema."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    plugin: str
+    summary: str
+    """First paragraph of the docstring: what a model reads."""
+    description: str
+    """The whole docstring."""
+    parameters: dict[str, Any]
+    needs: str | None
+    timeout_s: float
+    effect: Effect
+    is_async: bool
+    source: str
+    """Where it is written, as "grep.py:12"."""
+
+    def tool(self) -> dict[str, Any]:
+        """The form in which chat templates and OpenAI's API take a tool."""
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.summary,
+                "parameters": self.parameters,
+            },
+        }

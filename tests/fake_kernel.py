@@ -1,0 +1,306 @@
+"""A kernel in words only: it speaks the protocol of `kernel/messages.py`, and its agents do what
+their messages say, at once and the same way each time.
+
+For what a real kernel cannot be made to do on demand: to die within a turn, to send escape
+sequences, to load for as long as a test needs. `python fake_kernel.py SOCKET [STATE]`.
+
+    say WORDS     answers WORDS          slow N      N words, 50 ms apart
+    raw HEX       answers those bytes    tool        a syscall that works, one that fails
+    fail          the turn fails         die         the kernel dies within the turn
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from typing import Any
+
+USAGE = {"tokens_in": 12, "tokens_cached": 3, "tokens_out": 5, "syscalls": 0, "engine_s": 0.1}
+
+GREP = {
+    "name": "grep",
+    "plugin": "files",
+    "summary": "Search files for a regular expression.",
+    "description": "Search files for a regular expression.\n\nGives the matching lines.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "pattern": {"type": "string", "description": "what to look for"},
+            "path": {"type": "string", "default": "."},
+            "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        },
+        "required": ["pattern"],
+    },
+    "needs": "fs.read",
+    "timeout_s": 30.0,
+    "effect": "pure",
+    "source": "plugins/files.py:12",
+}
+
+
+class Refused(Exception):
+    """An error reply: code, message, hint."""
+
+
+class Process:
+    """What `ps` tells of a process, and its task."""
+
+    def __init__(self, pid: int, name: str, interactive: bool) -> None:
+        self.info: dict[str, Any] = {
+            "pid": pid,
+            "parent": 1,
+            "state": "blocked",
+            "program": "agent",
+            "name": name,
+            "interactive": interactive,
+            "created": time.time(),
+            "waits_for": "a message",
+            "exit_status": None,
+            "usage": USAGE,
+        }
+        self.output = ""
+        self.pages: list[dict[str, Any]] = []
+        self.ended = asyncio.Event()
+        self.watchers: set[asyncio.StreamWriter] = set()
+        self.turn: asyncio.Task[None] | None = None
+
+    def page(self, role: str, text: str, calls: list[dict[str, Any]] | None = None) -> None:
+        self.pages.append(
+            {
+                "vpn": len(self.pages),
+                "role": role,
+                "text": text,
+                "calls": calls or [],
+                "num_tokens": len(text.split()),
+                "resident": True,
+                "created": time.time(),
+            }
+        )
+
+
+class FakeKernel:
+    """All requests, answered."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.processes: dict[int, Process] = {}
+        self.next_pid = 2
+        self.halted = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks = set()
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                task = asyncio.ensure_future(self.answer(json.loads(line), writer))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+        for process in self.processes.values():
+            process.watchers.discard(writer)
+
+    async def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        number = request.pop("id")
+        op = request.pop("op")
+        reply: dict[str, Any]
+        try:
+            result = await getattr(self, f"on_{op}")(writer=writer, **request)
+            reply = {"id": number, "ok": True, "result": result}
+        except Refused as refused:
+            code, message, hint = refused.args
+            error = {"code": code, "message": message, "hint": hint}
+            reply = {"id": number, "ok": False, "error": error}
+        _write(writer, reply)
+
+    def find(self, pid: int) -> Process:
+        if pid not in self.processes:
+            raise Refused("ESRCH", f"no process {pid}", "ps lists those that there are")
+        return self.processes[pid]
+
+    # ---- requests -------------------------------------------------------------------------
+
+    async def on_status(self, **_: Any) -> dict[str, Any]:
+        return {
+            "version": "0.1.0",
+            "os_pid": os.getpid(),
+            "state_dir": "/state",
+            "uptime_s": 61.0,
+            "processes": sum(p.info["exit_status"] is None for p in self.processes.values()),
+            "usage": USAGE,
+            "engine": {
+                "driver": "fake",
+                "model": "pilot",
+                "state": self.state,
+                "detail": "weights" if self.state == "loading" else "",
+                "elapsed_s": 12.0,
+                "running": 0,
+                "waiting": 0,
+                "tokens_per_s": 0.0,
+                "restarts": 0,
+            },
+        }
+
+    async def on_ps(self, **_: Any) -> dict[str, Any]:
+        return {"processes": [process.info for process in self.processes.values()]}
+
+    async def on_spawn(
+        self,
+        writer: asyncio.StreamWriter,
+        task: str | None,
+        name: str | None,
+        interactive: bool,
+        attach: bool,
+        root: str,
+    ) -> dict[str, Any]:
+        pid, self.next_pid = self.next_pid, self.next_pid + 1
+        process = self.processes[pid] = Process(pid, name or "agent", interactive)
+        if attach:
+            process.watchers.add(writer)
+        if task is not None:
+            await self.on_send(pid=pid, text=task)
+        return {"pid": pid}
+
+    async def on_send(self, pid: int, text: str, **_: Any) -> dict[str, Any]:
+        process = self.find(pid)
+        process.turn = asyncio.ensure_future(self.turn(process, text))
+        return {}
+
+    async def on_attach(self, pid: int, writer: asyncio.StreamWriter) -> dict[str, Any]:
+        process = self.find(pid)
+        process.watchers.add(writer)
+        return process.info
+
+    async def on_detach(self, pid: int, writer: asyncio.StreamWriter) -> dict[str, Any]:
+        self.find(pid).watchers.discard(writer)
+        return {}
+
+    async def on_kill(self, pid: int, signal: str, **_: Any) -> dict[str, Any]:
+        process = self.find(pid)
+        if process.turn is not None and not process.turn.done():
+            process.turn.cancel()
+            if signal == "INT" and process.info["interactive"]:
+                self.tell(process, event="turn", status="interrupted", **_TURN)
+        if signal != "INT" or not process.info["interactive"]:
+            self.end(process, {"INT": 130, "TERM": 143, "KILL": 137}[signal], "")
+        return {}
+
+    async def on_wait(self, pid: int, timeout_s: float | None, **_: Any) -> dict[str, Any]:
+        process = self.find(pid)
+        try:
+            await asyncio.wait_for(process.ended.wait(), timeout_s)
+        except TimeoutError:
+            raise Refused("ETIME", f"process {pid} still runs", "") from None
+        del self.processes[pid]
+        status = process.info["exit_status"]
+        return {"pid": pid, "status": status, "output": process.output, "usage": USAGE}
+
+    async def on_logs(self, pid: int, **_: Any) -> dict[str, Any]:
+        return {"pages": self.find(pid).pages}
+
+    async def on_plugins(self, **_: Any) -> dict[str, Any]:
+        good = {"name": "files", "origin": "built in", "version": "0.1.0", "load_ms": 3.0}
+        bad = {"name": "broken", "origin": "broken.py", "version": "", "load_ms": 0.0}
+        return {
+            "plugins": [
+                {**good, "syscalls": ["grep"], "error": ""},
+                {**bad, "syscalls": [], "error": "broken.py:3: SyntaxError: invalid syntax"},
+            ]
+        }
+
+    async def on_syscalls(self, name: str | None = None, **_: Any) -> dict[str, Any]:
+        if name not in (None, "grep"):
+            raise Refused("ENOSYS", f"no syscall {name!r}", "")
+        return {"syscalls": [GREP]}
+
+    async def on_halt(self, **_: Any) -> dict[str, Any]:
+        asyncio.get_running_loop().call_later(0.05, self.halted.set)
+        return {}
+
+    # ---- agents ---------------------------------------------------------------------------
+
+    async def turn(self, process: Process, text: str) -> None:
+        process.page("user", text)
+        process.info.update(state="running", waits_for="")
+        self.tell(process, event="state", state="running", waits_for="")
+        while self.state == "loading":
+            await asyncio.sleep(0.05)
+        verb, _, rest = text.partition(" ")
+        answer, status = rest, "done"
+        if verb == "raw":
+            answer = bytes.fromhex(rest).decode("utf-8", "surrogatepass")
+        elif verb == "slow":
+            answer = await self.slowly(process, int(rest.split()[0]))
+        elif verb == "tool":
+            await self.calls(process)
+            answer = "two calls"
+        elif verb == "fail":
+            answer, status = "(no answer after 8 steps)", "failed"
+        elif verb == "die":
+            self.tell(process, event="text", text="last wo")
+            await asyncio.sleep(0.1)
+            os._exit(1)
+        elif verb != "say":
+            answer = f"you said: {text}"
+        if verb != "slow" and status == "done":
+            self.tell(process, event="text", text=answer)
+        process.page("assistant", answer)
+        self.tell(process, event="turn", status=status, **{**_TURN, "text": answer})
+        process.info.update(state="blocked", waits_for="a message")
+        if not process.info["interactive"]:
+            self.end(process, 0 if status == "done" else 1, answer)
+
+    async def slowly(self, process: Process, num_words: int) -> str:
+        words = []
+        for number in range(num_words):
+            words.append(f"word{number} ")
+            self.tell(process, event="text", text=words[-1])
+            await asyncio.sleep(0.05)
+        return "".join(words)
+
+    async def calls(self, process: Process) -> None:
+        for name, arguments, ok, result in (
+            ("list_files", {"path": "."}, True, "a.txt"),
+            ("read_file", {"path": "nope"}, False, "ENOENT: no such file\nmore"),
+        ):
+            call = {"call_id": name, "name": name}
+            process.page("assistant", "", [{**call, "arguments": json.dumps(arguments)}])
+            self.tell(process, event="call", arguments=arguments, **call)
+            await asyncio.sleep(0.01)
+            self.tell(process, event="result", ok=ok, text=result, duration_s=0.012, **call)
+            process.page("tool", result)
+
+    def end(self, process: Process, status: int, output: str) -> None:
+        process.info.update(state="zombie", waits_for="", exit_status=status)
+        process.output = output
+        self.tell(process, event="exit", status=status, output=output)
+        process.ended.set()
+
+    def tell(self, process: Process, **event: Any) -> None:
+        for writer in process.watchers:
+            _write(writer, {"pid": process.info["pid"], **event})
+
+
+_TURN = {"text": "", "tokens_out": 5, "duration_s": 0.1}
+
+
+def _write(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+    if not writer.is_closing():
+        writer.write(json.dumps(message).encode() + b"\n")
+
+
+async def main(path: str, state: str = "ready", ready_after_s: str = "0") -> None:
+    kernel = FakeKernel(state)
+    if float(ready_after_s):
+        loop = asyncio.get_running_loop()
+        loop.call_later(float(ready_after_s), lambda: setattr(kernel, "state", "ready"))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    await asyncio.start_unix_server(kernel.serve, path, limit=1 << 21)
+    await kernel.halted.wait()
+    os.unlink(path)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
