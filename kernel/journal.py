@@ -8,6 +8,7 @@ transaction goes into the next, so that a hundred processes cost hardly more flu
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -68,6 +69,7 @@ class Journal:
     def __init__(self, path: Path, *schemas: str) -> None:
         self.path = path
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._unsettled = 0
         self._connection = self._open(path, schemas)
         self._thread = threading.Thread(target=self._write_forever, name="journal", daemon=True)
         self._thread.start()
@@ -101,12 +103,10 @@ class Journal:
         """Run a query in the journal's thread, behind all commits that were asked for before."""
         return await self._submit(query)
 
-    def read_now(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """The same, blocking: for boot, before the loop serves anyone."""
-        job = _Job(query, None)
-        self._queue.put(job)
-        job.done.wait()
-        return job.outcome()  # type: ignore[return-value]
+    @property
+    def busy(self) -> bool:
+        """Is there work whose outcome the loop has not seen yet?"""
+        return self._unsettled > 0
 
     def close(self) -> None:
         """Finish what was submitted, fold the WAL into the file, close."""
@@ -115,9 +115,14 @@ class Journal:
 
     async def _submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
         job = _Job(work, asyncio.get_running_loop())
+        self._unsettled += 1
+        job.future.add_done_callback(self._count_settled)
         self._queue.put(job)
         # A commit that has begun cannot be taken back: a cancelled caller must not tear it.
         return await asyncio.shield(job.future)  # type: ignore[arg-type]
+
+    def _count_settled(self, _: object) -> None:
+        self._unsettled -= 1
 
     def _write_forever(self) -> None:
         while True:
@@ -167,31 +172,20 @@ class _Job:
     """A piece of work for the journal's thread, and where its outcome goes."""
 
     def __init__(
-        self,
-        work: Callable[[sqlite3.Connection], object],
-        loop: asyncio.AbstractEventLoop | None,
+        self, work: Callable[[sqlite3.Connection], object], loop: asyncio.AbstractEventLoop
     ) -> None:
         self.work = work
         self.result: object = None
         self.error: Exception | None = None
-        self.done = threading.Event()
+        self.future: asyncio.Future[object] = loop.create_future()
         self._loop = loop
-        self.future: asyncio.Future[object] | None = loop.create_future() if loop else None
-
-    def outcome(self) -> object:
-        if self.error is not None:
-            raise self.error
-        return self.result
 
     def settle(self) -> None:
-        self.done.set()
-        if self._loop is not None and not self._loop.is_closed():
+        """In the journal's thread; the loop may be gone by then, and nobody waits any more."""
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._resolve)
 
     def _resolve(self) -> None:
-        assert self.future is not None
-        if self.future.done():
-            return
         if self.error is not None:
             self.future.set_exception(self.error)
         else:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MAX_BACKLOG_BYTES = 8 << 20
 MAX_IN_FLIGHT = 256
+TURN_AWAY_S = 2.0
 
 for _kind in get_args(messages.Request):
     _kind.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -102,11 +103,20 @@ class Connection:
     async def run(self) -> None:
         uid = _peer_uid(self._writer.get_extra_info("socket"))
         if uid not in (os.getuid(), 0):
-            self._reply_error(None, EPERM(f"this kernel belongs to uid {os.getuid()}, not {uid}"))
+            await self._turn_away(uid)
             return
         while (line := await self._read_line()) is not None:
             if line.strip():
                 self._dispatch(line)
+
+    async def _turn_away(self, uid: int) -> None:
+        self._reply_error(None, EPERM(f"this kernel belongs to uid {os.getuid()}, not {uid}"))
+        self._writer.write_eof()
+        # Closing with unread bytes would reset the connection and take the answer with it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TURN_AWAY_S):
+                while await self._reader.read(1 << 16):
+                    pass
 
     def close(self) -> None:
         for pid in tuple(self._attached):

@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import time
+from select import select
 
 from .errors import ConfigError, Interrupted, KernelError, NoKernel, UsageError
 from .output import columns_of, explained, harmless, paint, seconds, table
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 EXIT_TIMEOUT = 124
 EXIT_INTERRUPTED = 130
+PUZZLED_S = 2.0
+"""How long stdin may stay silent before the user is told that it is waited for."""
 GRACE_S = 5.0
 """How long a process that was told to end may take before it is killed."""
 
@@ -75,6 +78,8 @@ def _piped(*, even_from_device: bool) -> str:
     is_device = stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
     if is_device and not even_from_device:
         return ""
+    if not is_device and not select([sys.stdin], [], [], PUZZLED_S)[0]:
+        print("llmos: waiting for the text on stdin (none? add </dev/null)", file=sys.stderr)
     return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 

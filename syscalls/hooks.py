@@ -34,6 +34,11 @@ def register(module: ModuleType) -> pluggy.PluginManager:
         if hook not in known:
             hint = did_you_mean(hook, known) or f"there is {', '.join(known)}"
             raise LoadError(f"no hook {hook}: {hint}", where=where.of_function(value))
+        given = inspect.signature(getattr(hookspecs, hook)).parameters
+        if strange := [name for name in inspect.signature(value).parameters if name not in given]:
+            raise LoadError(
+                f"the hook {hook} is given no {', '.join(strange)}", where=where.of_function(value)
+            )
     try:
         manager.register(module)
         manager.check_pending()

@@ -2,8 +2,8 @@
 
 There are three kinds. Built-in ones are the entry points of llmos itself and are imported by the
 kernel. Packages are the entry points of anyone else, in the group `llmos`. Files are the `*.py`
-of the user's folder; one whose name begins with `_` is a helper of others. Packages and files are
-imported in their own workers only.
+of the user's folder; one whose name begins with `_` is a helper that others
+import. Packages and files are imported in their own workers only.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import stat
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -33,7 +35,7 @@ OUTSIDE_PLUGINS = "LLMOS_LOAD_PLUGINS"
 POLL_MS = 500
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
-Signature = tuple[int, int, int]
+Signature = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,20 +302,21 @@ def _version(point: EntryPoint) -> str:
 
 
 def _files(folder: Path) -> dict[Path, Signature]:
-    """The plugin files of a folder, with what changes when one is saved."""
-    found: dict[Path, Signature] = {}
-    try:
-        paths = sorted(folder.glob("*.py"))
-    except OSError:
-        return {}
-    for path in paths:
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        if not path.name.startswith(("_", ".")) and path.is_file():
-            found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return found
+    """The plugin files of a folder, with what changes when one of them or a helper is saved."""
+    plugins: dict[Path, Signature] = {}
+    helpers: Signature = ()
+    with suppress(OSError):
+        for path in sorted(folder.glob("*.py")):
+            with suppress(OSError):
+                status = path.stat()
+                if path.name.startswith(".") or not stat.S_ISREG(status.st_mode):
+                    continue
+                one = (status.st_mtime_ns, status.st_size, status.st_ino)
+                if path.name.startswith("_"):
+                    helpers += one
+                else:
+                    plugins[path] = one
+    return {path: own + helpers for path, own in plugins.items()}
 
 
 def _since(start: float) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Lines of these say nothing about the plugin that they import.
+_MACHINERY = ("<frozen", importlib.__file__, str(Path(__file__).parent))
 
 
 def of_function(function: Callable[..., Any]) -> str:
@@ -37,7 +41,7 @@ def of_error(error: BaseException, file: str | None) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen")
+        if not frame.filename.startswith(_MACHINERY)
     ]
     own = [frame for frame in frames if frame.filename == file]
     if not frames:

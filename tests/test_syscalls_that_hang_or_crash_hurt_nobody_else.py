@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from llmos.syscalls import Context, SyscallError
 from llmos.syscalls.errno import EAGAIN, ECANCELED, EINTR, EIO, ENOMEM, ETIME
 from llmos.syscalls.host import DEFAULT_LIMITS, HostLimits, PluginHost
@@ -263,9 +264,7 @@ async def test_calls_that_wait_too_long_for_a_worker_are_told_so(
     await host.close()
 
 
-async def test_defs_run_side_by_side_each_in_its_own_worker(
-    host: PluginHost, ctx: Context
-) -> None:
+async def test_defs_run_side_by_side_each_in_its_own_worker(host: PluginHost, ctx: Context) -> None:
     pids = await asyncio.gather(*(host.run("hold", {"s": 0.5}, ctx, 30) for _ in range(3)))
     assert len(set(pids)) == 3
 

@@ -1,0 +1,35 @@
+"""Kernels that tests share. The real one boots once for the whole run: an engine takes long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # harness.py, terminal.py, virtual_time.py
+
+from harness import KernelProcess, running_kernel
+
+
+@pytest.fixture(scope="session")
+def kernel() -> Iterator[KernelProcess]:
+    """A kernel with the real engine and the pilot."""
+    with running_kernel() as kernel:
+        yield kernel
+
+
+@pytest.fixture(scope="session")
+def sim_kernel() -> Iterator[KernelProcess]:
+    """A kernel with the simulated engine, which says back what it is told."""
+    with running_kernel("--driver=simulated") as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def own_kernel() -> Iterator[KernelProcess]:
+    """A simulated kernel for one test alone, to be killed; it is not started yet."""
+    kernel = KernelProcess("--driver=simulated")
+    yield kernel
+    kernel.close()

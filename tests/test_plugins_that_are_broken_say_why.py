@@ -1,0 +1,185 @@
+"""A plugin that cannot be used is one record with the true cause and the line to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmos.syscalls.errno import LoadError
+from llmos.syscalls.host import DEFAULT_LIMITS, HostLimits, PluginHost
+from llmos.syscalls.loader import load_file
+from llmos.syscalls.registry import PluginRegistry
+from llmos.syscalls.wire import Source
+
+HEAD = "from llmos import syscall, hookimpl\n"
+
+BROKEN = {
+    "a module that is not there": (
+        "import nump\n",
+        "ModuleNotFoundError: No module named 'nump' (bad.py:1)",
+    ),
+    "a name that is not there": (
+        "from llmos import sycall\n",
+        "ImportError: cannot import name 'sycall' from 'llmos'",
+    ),
+    "a syntax error": (HEAD + "def grep(:\n", "SyntaxError: invalid syntax (bad.py:2)"),
+    "an exception": (HEAD + "\n1 / 0\n", "ZeroDivisionError: division by zero (bad.py:3)"),
+    "a call of sys.exit": (
+        "import sys\nsys.exit(1)\n",
+        "SystemExit: it called sys.exit(1) (bad.py:2)",
+    ),
+    "a call of exit with a text": (
+        "raise SystemExit('bye')\n",
+        "SystemExit: it called sys.exit('bye') (bad.py:1)",
+    ),
+    "a parameter without a type": (
+        HEAD + "@syscall\ndef grep(pattern, path: str) -> str:\n    'Find.'\n",
+        "grep: parameter pattern has no type: write for example pattern: str (bad.py:3)",
+    ),
+    "*args": (
+        HEAD + "@syscall\ndef grep(*patterns: str) -> str:\n    'Find.'\n",
+        "grep: *patterns cannot be an argument: name each one (bad.py:3)",
+    ),
+    "**kwargs": (
+        HEAD + "@syscall\ndef grep(**options: str) -> str:\n    'Find.'\n",
+        "grep: **options cannot be an argument: name each one (bad.py:3)",
+    ),
+    "a positional-only parameter": (
+        HEAD + "@syscall\ndef grep(pattern: str, /) -> str:\n    'Find.'\n",
+        "grep: parameter pattern is positional-only, and arguments come by name:"
+        " take the / away (bad.py:3)",
+    ),
+    "a type that JSON cannot say": (
+        HEAD + "import sqlite3\n@syscall\ndef grep(db: sqlite3.Connection) -> str:\n    'Find.'\n",
+        "grep: parameter db is of type Connection, which has no form in JSON (bad.py:4)",
+    ),
+    "an annotation of nothing": (
+        HEAD + "@syscall\ndef grep(pattern: 'Patern') -> str:\n    'Find.'\n",
+        "grep: an annotation cannot be read: NameError: name 'Patern' is not defined (bad.py:3)",
+    ),
+    "a generator": (
+        HEAD + "@syscall\ndef grep(pattern: str):\n    yield pattern\n",
+        "grep: it yields, and a syscall returns its result (bad.py:3)",
+    ),
+    "two syscalls of one name": (
+        HEAD
+        + "@syscall\ndef a() -> str:\n    'A.'\n"
+        + "@syscall(name='a')\ndef b() -> str:\n    'B.'\n",
+        "two syscalls are called a, the other at bad.py:3 (bad.py:6)",
+    ),
+    "an effect that is none": (
+        HEAD + "@syscall(effect='twice')\ndef grep(): 'Find.'\n",
+        "ValueError: grep: effect is pure, idempotent or once, not 'twice' (bad.py:2)",
+    ),
+    "a timeout that is none": (
+        HEAD + "@syscall(timeout=0)\ndef grep(): 'Find.'\n",
+        "ValueError: grep: timeout is a number of seconds above 0, not 0 (bad.py:2)",
+    ),
+    "a timeout without end": (
+        HEAD + "@syscall(timeout=float('inf'))\ndef grep(): 'Find.'\n",
+        "ValueError: grep: timeout is a number of seconds above 0, not inf (bad.py:2)",
+    ),
+    "a name that a model cannot say": (
+        HEAD + "@syscall(name='Find It')\ndef grep(): 'Find.'\n",
+        "ValueError: a syscall cannot be called 'Find It': lower-case letters, digits and _,"
+        " at most 64, a letter first (bad.py:2)",
+    ),
+    "a method": (
+        HEAD + "class Tools:\n    @syscall\n    def grep(self): 'Find.'\n",
+        "TypeError: @syscall marks a plain function, and grep is a method of Tools (bad.py:3)",
+    ),
+    "a class": (
+        HEAD + "@syscall\nclass Grep: pass\n",
+        "TypeError: @syscall marks a function,",
+    ),
+    "a misspelt hook": (
+        HEAD + "@hookimpl\ndef llmos_sycalls(): return []\n",
+        "no hook llmos_sycalls: did you mean llmos_syscalls? (bad.py:3)",
+    ),
+    "a hook of another name": (
+        HEAD + "@hookimpl\ndef on_start(): return []\n",
+        "no hook on_start: there is llmos_syscalls (bad.py:3)",
+    ),
+    "a hook without its marker": (
+        "def llmos_syscalls(): return []\n",
+        "llmos_syscalls lacks @hookimpl (bad.py:1)",
+    ),
+    "a hook with a parameter too many": (
+        HEAD + "@hookimpl\ndef llmos_syscalls(kernel): return []\n",
+        "the hook llmos_syscalls is given no kernel (bad.py:3)",
+    ),
+    "a hook that fails": (
+        HEAD + "@hookimpl\ndef llmos_syscalls():\n    return [1 / 0]\n",
+        "llmos_syscalls: ZeroDivisionError: division by zero (bad.py:4)",
+    ),
+    "a hook that returns no functions": (
+        HEAD + "@hookimpl\ndef llmos_syscalls():\n    return ['grep']\n",
+        "llmos_syscalls: @syscall marks a function, and 'grep' is none",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_the_cause_and_the_line(case: str, tmp_path: Path) -> None:
+    code, message = BROKEN[case]
+    file = tmp_path / "bad.py"
+    file.write_text(code)
+    with pytest.raises(LoadError) as caught:
+        load_file(file, "bad")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_broken_plugin_is_a_record_and_all_others_work(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import nump\n")
+    (tmp_path / "exits.py").write_text("import os\nos._exit(5)\n")
+    (tmp_path / "odd name.py").write_text("")
+    (tmp_path / "_helper.py").write_text("ANSWER = 42\n")
+    (tmp_path / "good.py").write_text(
+        "from _helper import ANSWER\nfrom llmos import syscall\n"
+        "@syscall\ndef answer() -> int:\n    'Tell the answer.'\n    return ANSWER\n"
+    )
+    registry = PluginRegistry(tmp_path, environ={"LLMOS_LOAD_PLUGINS": "bad,exits,good,odd name"})
+    await registry.load()
+    records = {record.name: record for record in registry.records()}
+    assert records["bad"].error == "ModuleNotFoundError: No module named 'nump' (bad.py:1)"
+    assert records["bad"].syscalls == ()
+    assert records["exits"].error == "it ended while it was imported: ended with exit code 5"
+    assert records["odd name"].error == (
+        "a plugin cannot be called odd name: letters, digits, _ and -"
+    )
+    assert records["good"].error == ""
+    assert records["good"].syscalls == ("answer",)
+    assert records["good"].load_ms > 0
+    assert records["good"].origin == f"file {tmp_path / 'good.py'}"
+    assert records["files"].error == ""
+    await registry.close()
+
+
+async def test_an_import_without_end_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text("while True: pass\n")
+    limits = HostLimits(load_timeout_s=2)
+    assert limits != DEFAULT_LIMITS
+    host = PluginHost("slow", [Source(plugin="slow", file=str(file))], limits)
+    with pytest.raises(LoadError) as caught:
+        await host.load()
+    assert str(caught.value) == "it was still importing after 2 s"
+    await host.close()
+
+
+async def test_a_plugin_cannot_speak_for_another(tmp_path: Path) -> None:
+    """The name of a plugin is what capabilities are granted by; a worker cannot choose it."""
+    file = tmp_path / "liar.py"
+    file.write_text(
+        "import llmos.syscalls.loader as loader\n"
+        "from llmos import syscall\n"
+        "make = loader._make\n"
+        "loader._make = lambda function, mark, plugin: make(function, mark, 'files')\n"
+        "@syscall\ndef lie() -> str:\n    'Lie.'\n"
+    )
+    host = PluginHost("liar", [Source(plugin="liar", file=str(file))])
+    with pytest.raises(LoadError, match="its worker offers what is not its own: lie"):
+        await host.load()
+    await host.close()
