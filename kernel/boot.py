@@ -82,6 +82,7 @@ def make_driver(config: KernelConfig) -> EngineDriver:
     return VllmDriver(
         VllmSettings(
             model=config.model_path(),
+            name=config.model,
             tool_parser=config.tool_parser,
             dtype=config.dtype,
             max_model_len=config.max_model_len,

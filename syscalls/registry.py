@@ -33,6 +33,10 @@ OUTSIDE_PLUGINS = "LLMOS_LOAD_PLUGINS"
 """Names of the outside plugins to load, with commas; empty for none, unset for all."""
 
 POLL_MS = 500
+LOADS_AT_ONCE = 8
+PATIENCE_S = 10.0
+"""How long `load` waits for outside plugins; one that takes longer joins when it is ready."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 Signature = tuple[int, ...]
@@ -85,10 +89,13 @@ class PluginRegistry:
         self._wanted = (
             None if wanted is None else [n.strip() for n in wanted.split(",") if n.strip()]
         )
-        self._loads = asyncio.Semaphore(os.cpu_count() or 1)
+        self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
 
     async def load(self) -> None:
-        """Load all that there is. A plugin that cannot be loaded is a record with its error."""
+        """Load all that there is. A plugin that cannot be loaded is a record with its error.
+
+        Back when all are loaded or `PATIENCE_S` is over.
+        """
         outside: list[EntryPoint] = []
         builtins: list[EntryPoint] = []
         for point in entry_points(group=GROUP):
@@ -98,7 +105,9 @@ class PluginRegistry:
             if self._is_wanted(point.name):
                 self._load_package(point)
         self._scan()
-        await self._settled()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self._settled()
 
     async def watch(self) -> None:
         """Keep up with the user's folder until cancelled; it need not exist yet."""
@@ -261,6 +270,8 @@ class PluginRegistry:
 
     def _record(self, plugin: _Plugin) -> PluginRecord:
         errors = [plugin.error] if plugin.error else []
+        if not errors and plugin.host is None and plugin.loading and not plugin.loading.done():
+            errors = ["it is still being imported"]
         return PluginRecord(
             name=plugin.owner.plugin,
             origin=plugin.owner.origin,

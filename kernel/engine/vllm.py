@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import json
 import logging
@@ -62,6 +63,7 @@ class VllmSettings:
     """What a user may choose; None leaves it to vLLM."""
 
     model: str
+    name: str = ""
     tool_parser: str | None = None
     dtype: str | None = None
     max_model_len: int | None = None
@@ -76,7 +78,7 @@ class VllmDriver:
     name = "vllm"
 
     def __init__(self, settings: VllmSettings) -> None:
-        self.model = settings.model
+        self.model = settings.name or settings.model
         self._settings = settings
         # One thread for the life of the engine: its child dies with the thread that forked it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
@@ -112,7 +114,7 @@ class VllmDriver:
         """In the driver's thread: import, configure, start the EngineCore."""
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        if Path(self.model).exists():
+        if Path(self._settings.model).exists():
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         tell("importing vLLM")
         try:
@@ -172,6 +174,8 @@ class VllmDriver:
         if llm is not None:
             with contextlib.suppress(Exception):
                 await asyncio.get_running_loop().run_in_executor(self._thread, llm.shutdown)
+            del llm
+            gc.collect()  # AsyncLLM is part of a cycle, and its __del__ fails at interpreter exit
         self._thread.shutdown(wait=False)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
 
@@ -258,7 +262,7 @@ class _Chat:
             tool_strict_level="parameter",
         )
         self._grammars: dict[tuple[ToolSpec, ...], Any] = {}
-        self._defaults = llm.model_config.get_diff_sampling_param()
+        self._defaults = _default_sampling(llm.model_config)
 
     async def render(self, request: ChatRequest) -> Prompt:
         from vllm.exceptions import VLLMClientError
@@ -332,9 +336,8 @@ class _Chat:
                 f"the prompt has {num_tokens} tokens, the model's window "
                 f"{self._model_config.max_model_len}"
             )
-        params = chat.to_sampling_params(
-            min(room, request.sampling.max_tokens or room), self._defaults
-        )
+        longest = request.sampling.max_tokens or self._defaults.get("max_tokens") or room
+        params = chat.to_sampling_params(min(room, longest), self._defaults)
         params.output_kind = RequestOutputKind.DELTA
         return params
 
@@ -458,6 +461,15 @@ def _without_blanks(structured_outputs: Any) -> Any:
     visit(tree)
     structured_outputs.structural_tag = json.dumps(tree)
     return structured_outputs
+
+
+def _default_sampling(model_config: Any) -> dict[str, Any]:
+    """The model's own sampling. vLLM reads the numbers of its generation config, but not the
+    switch that says to take the likeliest token always."""
+    defaults: dict[str, Any] = model_config.get_diff_sampling_param()
+    if model_config.try_get_generation_config().get("do_sample") is False:
+        defaults = {"temperature": 0.0} | defaults
+    return defaults
 
 
 def _chat_template(tokenizer: Any) -> str:
