@@ -9,6 +9,7 @@ import ast
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,9 @@ def calculate(expression: str) -> str:
     if len(expression) > MAX_LENGTH:
         raise EINVAL(f"the expression has {len(expression)} characters, the limit is {MAX_LENGTH}")
     try:
-        tree = ast.parse(_as_python(expression), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the parser's, about what is refused anyway
+            tree = ast.parse(_as_python(expression), mode="eval")
         return _show(_value(tree.body))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise EINVAL(f"not an arithmetic expression: {expression}") from None
@@ -62,7 +65,7 @@ _TOKEN = re.compile(
 
 
 def _as_python(expression: str) -> str:
-    text = _TIMES.sub("*", expression.translate(_SIGNS)).strip().rstrip("=?").strip()
+    text = _TIMES.sub("*", expression.translate(_SIGNS)).strip().rstrip("=? ")
     return _without_thousands(text)
 
 
@@ -102,7 +105,7 @@ def _value(node: ast.expr) -> Number:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _bounded(_OPERATORS[type(op)](_value(left), _value(right)))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-            return _bounded(_call(name, [_value(argument) for argument in arguments]))
+            return _bounded(_call(name, arguments))
         case ast.Name(id=name):
             return _constant(name)
     raise ValueError("not arithmetic")
@@ -165,13 +168,14 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Number], int, int]] = {
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 
 
-def _call(name: str, arguments: list[Number]) -> Number:
+def _call(name: str, given: list[ast.expr]) -> Number:
     if name not in _FUNCTIONS:
         raise EINVAL(f"no function {name}", hint=_known(name, _FUNCTIONS))
     function, least, most = _FUNCTIONS[name]
-    if not least <= len(arguments) <= most:
+    if not least <= len(given) <= most:
         count = f"{least}" if least == most else f"{least} to {most}"
-        raise EINVAL(f"{name} takes {count} numbers, got {len(arguments)}")
+        raise EINVAL(f"{name} takes {count} numbers, got {len(given)}")
+    arguments = [_value(argument) for argument in given]
     try:
         return function(*arguments)
     except ValueError:

@@ -11,7 +11,10 @@ from ..syscalls.beneath import Beneath
 from ..syscalls.errno import EFBIG, EILSEQ, EINVAL, EISDIR
 
 MAX_SIZE = 1 << 20
-"""Largest file that is read or searched, in bytes."""
+"""Largest file that is read, or searched as one of a folder, in bytes."""
+
+MAX_NAMED_SIZE = 32 << 20
+"""Largest file that is searched when it is named itself."""
 
 MAX_LINES = 200
 MAX_LINE = 300
@@ -38,7 +41,7 @@ def read_file(ctx: Context, path: str) -> str:
             raise EFBIG(
                 f"{path} has {os.fstat(fd).st_size} bytes, more than the {MAX_SIZE} that can be"
                 " read at once",
-                hint="search_files finds lines in smaller files; split this one first",
+                hint="search_files finds lines in it",
             )
     text = _text(data)
     if text is None:
@@ -59,8 +62,8 @@ def write_file(ctx: Context, path: str, text: str) -> str:
 def search_files(ctx: Context, pattern: str, path: str = ".") -> str:
     """Find the lines that contain a text, in the files of a folder.
 
-    Upper and lower case are the same. Files that are not text, files above 1 MiB, links and
-    folders whose name begins with a dot are left out.
+    Upper and lower case are the same. Files that are not text, links, folders whose name begins
+    with a dot, and files above 1 MiB that are not named themselves are left out.
     """
     if not pattern:
         raise EINVAL("pattern: expected some text, got an empty one")
@@ -76,9 +79,10 @@ def search_files(ctx: Context, pattern: str, path: str = ".") -> str:
 
 def _search(root: Beneath, pattern: str, path: str) -> Iterator[str]:
     for name, fd in root.files(path):
-        if os.fstat(fd).st_size > MAX_SIZE:
+        limit = MAX_NAMED_SIZE if name == path else MAX_SIZE
+        if os.fstat(fd).st_size > limit:
             continue
-        text = _text(_read(fd, MAX_SIZE))
+        text = _text(_read(fd, limit))
         if text is None or pattern not in text.casefold():
             continue
         for number, line in enumerate(text.splitlines(), 1):

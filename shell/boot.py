@@ -11,6 +11,7 @@ import sys
 import time
 
 from .client import Client
+from .engine import engine_text
 from .errors import BootFailed, Interrupted, KernelError, NoKernel, ShellError, UsageError
 from .output import Output, columns_of, cut, harmless, seconds
 from .verb import Context, Outcome, option, verb
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from ..kernel.messages import EngineStatus, KernelStatus
+    from ..kernel.messages import KernelStatus
     from .paths import Paths
 
 PATIENCE_S = 5.0
@@ -109,17 +110,6 @@ async def status(ctx: Context) -> Outcome:
     return Outcome(found, "\n".join(lines))
 
 
-def engine_text(engine: EngineStatus) -> str:
-    """`ready`, `loading weights (3 s)`, `failed: out of memory`."""
-    detail = " ".join(engine.detail.split())
-    if engine.state == "ready":
-        return "ready"
-    if engine.state == "failed":
-        return f"failed: {detail}"
-    what = detail if engine.state in detail else f"{engine.state} {detail}".strip()
-    return f"{what} ({engine.elapsed_s:.0f} s)"
-
-
 # ---- starting ----------------------------------------------------------------------------------
 
 
@@ -170,9 +160,15 @@ def _launch(ctx: Context) -> Popen[bytes]:
         *(("--driver", ctx.args.driver) if ctx.args.driver else ()),
         *ctx.rest,
     ]
-    where = ("--state-dir", ctx.paths.state_dir, "--socket", ctx.paths.socket)
-    # -P and the folder: a module in the folder where the user happens to be must not get in.
+    paths = ctx.paths
+    where = [
+        *("--state-dir", paths.state_dir),
+        *("--socket", paths.socket),
+        *("--plugins-dir", paths.plugins),
+    ]
+    # -P and the state folder: a module in the folder where the user happens to be must not get in.
     command = [sys.executable, "-P", "-m", "llmos.kernel.boot", *where, *chosen]
+    os.makedirs(os.path.dirname(paths.socket), mode=0o700, exist_ok=True)
     log = os.open(ctx.paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return Popen(

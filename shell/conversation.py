@@ -6,19 +6,21 @@ import asyncio
 import os
 
 from .async_client import AsyncClient
+from .engine import still_loading
 from .errors import KernelError, ShellError
-from .output import columns_of, harmless, seconds
+from .output import columns_of
 from .processes import exit_line, page_text
-from .stage import Stage, keys_kept
+from .stage import Stage
 from .turn import TurnView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import EngineStatus, KernelStatus, PageInfo, ProcessInfo
+    from ..kernel.messages import KernelStatus, PageInfo, ProcessInfo
 
 REPLAYED_PAGES = 6
+REAP_S = 5.0
 BETWEEN_TURNS = "a message"
 """What an interactive process waits for when its turn is over (`ProcessInfo.waits_for`)."""
 
@@ -34,6 +36,8 @@ class Conversation:
         self._in_turn = False
         self._muted = False
         """True after Ctrl-C until the kernel says that the turn is over."""
+        self._early: list[Any] | None = None
+        """Events that came before the reply that tells us their pid; None when none is due."""
         self._turn_over = asyncio.Event()
         self._turn_over.set()
         self._view = self._new_view()
@@ -52,12 +56,11 @@ class Conversation:
         if engine.state in ("ready", "failed"):
             await self.follow()
         else:
-            self._stage.note(_loading(engine))
+            self._stage.note(still_loading(engine))
 
     async def follow(self) -> None:
         """Until the turn is over, was interrupted, or the kernel is gone."""
-        with keys_kept():
-            await self._turn_over.wait()
+        await self._turn_over.wait()
 
     async def interrupt(self) -> None:
         """Ctrl-C: the turn ends, what was said stays, and the prompt is back at once."""
@@ -77,6 +80,7 @@ class Conversation:
                 if error.code != "ESRCH":
                     raise
                 self._stage.note(f"process {self.pid} has ended; a new one takes over")
+        self._early = []
         spawned = await self._client.ask(
             "spawn", task=text, root=os.getcwd(), name="shell", interactive=True, attach=True
         )
@@ -90,6 +94,7 @@ class Conversation:
 
     async def attach(self, pid: int) -> None:
         """Talks to another process from here on, after a look at its last pages."""
+        self._early = []
         info: ProcessInfo = await self._client.ask("attach", pid=pid)
         if info.exit_status is not None:
             raise KernelError(
@@ -101,11 +106,10 @@ class Conversation:
             await self._client.ask("detach", pid=self.pid)
         listed = await self._client.ask("logs", pid=pid)
         self._replay(listed.pages)
-        self._talk_to(pid, spawned_here=False)
-        self._in_turn = info.waits_for != BETWEEN_TURNS
         self._stage.note(f"attached to process {pid} ({info.name or info.program}), {info.state}")
         if not info.interactive:
             self._stage.note("it works on its task and takes no messages; it ends with its answer")
+        self._talk_to(pid, spawned_here=False)
 
     async def rejoin(self) -> None:
         """After the kernel came back: on with the same process, if it came back too."""
@@ -118,12 +122,15 @@ class Conversation:
             self._talk_to(None, spawned_here=False)
 
     async def leave(self) -> None:
-        """Ends the agent if it is this session's own."""
-        if self.pid is not None and self._spawned_here:
-            try:
-                await self._client.ask("kill", pid=self.pid, signal="TERM")
-            except ShellError as error:
-                self._stage.note(error.message)
+        """Ends and reaps the agent if it is this session's own."""
+        pid, self.pid = self.pid, None
+        if pid is None or not self._spawned_here:
+            return
+        try:
+            await self._client.ask("kill", pid=pid, signal="TERM")
+            await self._client.ask("wait", pid=pid, timeout_s=REAP_S)
+        except ShellError as error:
+            self._stage.note(error.message)
 
     def lost(self) -> None:
         """The kernel is gone."""
@@ -135,6 +142,9 @@ class Conversation:
         self.pid, self._spawned_here = pid, spawned_here
         self._in_turn = self._muted = False
         self._view = self._new_view()
+        early, self._early = self._early or [], None
+        for event in early:
+            self.on_event(event)
 
     def _replay(self, pages: list[PageInfo]) -> None:
         left_out = len(pages) - REPLAYED_PAGES
@@ -147,6 +157,10 @@ class Conversation:
 
     def on_event(self, event: Any) -> None:
         """An event of our process. While the prompt stands empty, it makes way for the answer."""
+        if event.pid != self.pid:
+            if self._early is not None:
+                self._early.append(event)
+            return
         self._in_turn = _goes_on(event, self._in_turn)
         if self._muted:
             self._muted = self._in_turn
@@ -168,8 +182,7 @@ class Conversation:
     def _ended(self, event: Any) -> None:
         self._view.end()
         self._stage.note(exit_line(event.pid, event.status, ""))
-        if event.pid == self.pid:
-            self._talk_to(None, spawned_here=False)
+        self._talk_to(None, spawned_here=False)
 
     def _new_view(self) -> TurnView:
         import sys
@@ -188,12 +201,3 @@ def _goes_on(event: Any, in_turn: bool) -> bool:
     if event.event == "state":
         return bool(event.waits_for != BETWEEN_TURNS)
     return True
-
-
-def _loading(engine: EngineStatus) -> str:
-    detail = harmless(" ".join(engine.detail.split()))
-    what = f"{engine.state}: {detail}" if detail else engine.state
-    return (
-        f"the engine is still {what} ({seconds(engine.elapsed_s)})… "
-        "the answer comes when it is ready"
-    )

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 EXIT_INTERRUPTED = 130
+DEBUG_HINT = "LLMOS_DEBUG=1 shows where"
 
 
 def main(argv: list[str] | None = None) -> int:
     """The console script. Returns the exit status."""
+    _ready_streams()
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -32,6 +34,16 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _ready_streams() -> None:
+    """A closed stdout swallows, and no character is worth an exception."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+        elif name != "stdin":
+            stream.reconfigure(errors="replace")
 
 
 def _run(argv: list[str]) -> int:
@@ -55,6 +67,13 @@ def _run(argv: list[str]) -> int:
         return EXIT_INTERRUPTED
     except SystemExit as end:  # argparse has shown its help
         return int(end.code or 0)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if os.environ.get("LLMOS_DEBUG"):
+            raise
+        out.failure(ShellError(f"a mistake in llmos: {type(error).__name__}: {error}", DEBUG_HINT))
+        return 1
 
 
 def _interrupted() -> ShellError:

@@ -10,6 +10,7 @@ import sys
 import time
 from select import select
 
+from .engine import still_loading
 from .errors import ConfigError, Interrupted, KernelError, NoKernel, UsageError
 from .output import columns_of, explained, harmless, paint, seconds, table
 from .turn import TurnView, call_text
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import ExitInfo, PageInfo, ProcessInfo
+    from ..kernel.messages import EngineStatus, ExitInfo, PageInfo, ProcessInfo
 
 EXIT_TIMEOUT = 124
 EXIT_INTERRUPTED = 130
@@ -60,11 +61,12 @@ ROOT = option("--root", metavar="DIR", help="the folder that its file syscalls s
 NAME = option("--name", metavar="NAME", help="a name for ps")
 
 
-def _text(ctx: Context, given: list[str]) -> str:
+def _text(ctx: Context, given: list[str], *, adds_stdin: bool = True) -> str:
     """The text of a verb: its words, stdin, or both (the words instruct, stdin is context)."""
     spoken = " ".join(given)
     only_piped = spoken in ("", "-") and not ctx.in_session
-    piped = "" if ctx.in_session else _piped(even_from_device=only_piped)
+    reads = not ctx.in_session and (only_piped or adds_stdin)
+    piped = _piped(even_from_device=only_piped) if reads else ""
     text = "\n\n".join(part for part in ("" if only_piped else spoken, piped) if part.strip())
     if not text.strip():
         raise UsageError("there is no text: give it as words, or pipe it in")
@@ -113,6 +115,7 @@ async def run(ctx: Context) -> Outcome:
     spawned = await ctx.ask(
         "spawn", task=task, root=_root(args.root), name=args.name, attach=True, interactive=False
     )
+    await _mention_loading(ctx)
     streams = not ctx.out.as_json and (ctx.out.is_tty or args.stream)
     view = _view(ctx, streams=streams)
     status = await _follow(ctx, spawned.pid, view, args.timeout)
@@ -150,7 +153,8 @@ async def spawn(ctx: Context) -> Outcome:
 
 @verb("send", "put a message into a process's mailbox", PID, words("text", "the message, or stdin"))
 async def send(ctx: Context) -> Outcome:
-    await ctx.ask("send", pid=ctx.args.pid, text=_text(ctx, ctx.args.text))
+    text = _text(ctx, ctx.args.text, adds_stdin=False)
+    await ctx.ask("send", pid=ctx.args.pid, text=text)
     return Outcome({"pid": ctx.args.pid})
 
 
@@ -162,7 +166,7 @@ async def ps(ctx: Context) -> Outcome:
 
 def processes_text(processes: list[ProcessInfo], width: int | None) -> str:
     """The table of `ps`."""
-    header = ("PID", "PPID", "STATE", "AGE", "IN", "CACHED", "OUT", "CALLS", "NAME", "")
+    header = ("PID", "PPID", "STATE", "AGE", "IN", "CACHED", "OUT", "CALLS", "NAME", "WAITS FOR")
     return table(header, [_row(info) for info in processes], width)
 
 
@@ -218,7 +222,7 @@ async def attach(ctx: Context) -> Outcome:
         )
     view = _view(ctx, streams=not ctx.out.as_json)
     try:
-        return await _follow_turn(ctx, info.pid, view)
+        return await _follow_turn(ctx, info, view)
     except Interrupted:
         return Outcome({"pid": info.pid, "detached": True}, status=EXIT_INTERRUPTED)
     finally:
@@ -290,11 +294,22 @@ async def _follow(ctx: Context, pid: int, view: TurnView, timeout_s: float | Non
         await _end(ctx, pid, view, "TERM")
         ctx.out.note(f"llmos: process {pid} did not answer within {seconds(timeout_s or 0)}")
         return EXIT_TIMEOUT
+    except BrokenPipeError:  # nobody reads on: as a Unix program would, it ends
+        await ctx.ask("kill", pid=pid, signal="TERM")
+        raise
     except NoKernel as error:
         hint = f"process {pid} comes back with the kernel: llmos boot, then llmos wait {pid}"
         raise NoKernel(error.message, hint) from None
     finally:
         view.end()
+
+
+async def _mention_loading(ctx: Context) -> None:
+    """Says why nothing happens yet, to somebody who watches."""
+    if ctx.out.notes_progress:
+        engine: EngineStatus = (await ctx.ask("status")).engine
+        if engine.state in ("loading", "restarting"):
+            ctx.out.progress(still_loading(engine))
 
 
 async def _until_exit(ctx: Context, pid: int, view: TurnView, deadline: float | None) -> None:
@@ -320,15 +335,19 @@ async def _end(ctx: Context, pid: int, view: TurnView, signal: str) -> None:
             raise
 
 
-async def _follow_turn(ctx: Context, pid: int, view: TurnView) -> Outcome:
-    """Shows a process's events until its turn or its life ends."""
+async def _follow_turn(ctx: Context, info: ProcessInfo, view: TurnView) -> Outcome:
+    """Shows events until the turn is over; of a process that has but one task, until it exits."""
     while True:
-        event = await ctx.event(pid)
+        event = await ctx.event(info.pid)
         view.show(event)
+        document = {"pid": info.pid, "turn": "exit", "status": 0}
         if event.event == "exit":
-            return Outcome(dict(event), status=event.status)
-        if event.event == "turn":
-            return Outcome(dict(event), status=0 if event.status == "done" else 1)
+            document |= {"status": event.status, "output": event.output}
+            return Outcome(document, status=event.status)
+        if event.event == "turn" and info.interactive:
+            status = 0 if event.status == "done" else 1
+            document |= {"turn": event.status, "status": status, "output": event.text}
+            return Outcome(document, status=status)
 
 
 def _ended(ctx: Context, ended: ExitInfo, status: int, *, shown: bool) -> Outcome:

@@ -5,6 +5,7 @@ the session's agent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import signal
@@ -22,7 +23,7 @@ from .errors import Interrupted, NoKernel, ShellError, UsageError
 from .main import show
 from .output import Output, columns_of
 from .processes import exit_line
-from .stage import MadeWay, Stage, keys_kept
+from .stage import Keyboard, MadeWay, Stage
 from .toolbar import Toolbar
 from .verb import TABLE, Context, Outcome, Verb, did_you_mean, parse, parser_of
 
@@ -70,6 +71,7 @@ class Shell:
         self.stage = Stage(self._session)
         self.conversation = Conversation(self.client, self.stage)
         self._toolbar = Toolbar(self.client, self.stage.refresh)
+        self._keyboard = Keyboard()
         self._on_interrupt: Callable[[], object] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -80,8 +82,9 @@ class Shell:
             await self.conversation.attach(pid)
         poll = asyncio.create_task(self._toolbar.poll())
         try:
-            while await self._turn():
-                pass
+            with self._keyboard.ours():
+                while await self._turn():
+                    pass
         finally:
             poll.cancel()
             self.client.close()
@@ -94,7 +97,8 @@ class Shell:
         except KeyboardInterrupt:
             return True
         except MadeWay:
-            await self._foreground(self.conversation.follow())
+            with contextlib.suppress(Interrupted):
+                await self._foreground(self.conversation.follow())
             return True
         except EOFError:
             await self._detach()
@@ -139,15 +143,24 @@ class Shell:
 
     def _mention_verb(self, line: str) -> None:
         """A single word that is nearly a verb was perhaps meant as one."""
-        near = did_you_mean(line, TABLE) if line.isalpha() and len(line) > 1 else ""
+        verbs = [found.name for found in TABLE.values() if found.kind != "outside"]
+        near = did_you_mean(line, verbs) if line.isalpha() and len(line) > 1 else ""
         if near:
             self.stage.note(f"{line!r} is no verb{near} It is said to the agent.")
 
     async def _foreground(self, saying: Any) -> None:
         """A turn, which Ctrl-C interrupts."""
-        self._on_interrupt = lambda: self._start(self.conversation.interrupt())
+        task = asyncio.ensure_future(saying)
+
+        def interrupt() -> None:
+            self.start(self.conversation.interrupt())
+            task.cancel()
+
+        self._on_interrupt = interrupt
         try:
-            await saying
+            await task
+        except asyncio.CancelledError:
+            raise Interrupted from None
         finally:
             self._on_interrupt = None
 
@@ -159,9 +172,7 @@ class Shell:
         task = asyncio.ensure_future(found.handler(ctx))
         self._on_interrupt = task.cancel
         try:
-            with keys_kept():
-                outcome = await task
-            show(outcome, out)
+            show(await task, out)
         except ShellError as error:
             if not args.json:
                 raise
@@ -179,7 +190,8 @@ class Shell:
         shell = os.environ.get("SHELL", "/bin/sh")
         argv = [shell, "-c", command] if command else [shell]
         loop = asyncio.get_running_loop()
-        ended = await loop.run_in_executor(None, lambda: run_command(argv, check=False))
+        with self._keyboard.lent():
+            ended = await loop.run_in_executor(None, lambda: run_command(argv, check=False))
         if ended.returncode:
             self.stage.note(f"exit {ended.returncode}")
 
@@ -191,11 +203,11 @@ class Shell:
             processes: list[ProcessInfo] = (await self.client.ask("ps")).processes
         except ShellError:
             return
-        num_alive = sum(info.exit_status is None for info in processes)
+        num_alive = sum(info.exit_status is None and info.parent > 0 for info in processes)
         if num_alive:
             lives = "1 process lives" if num_alive == 1 else f"{num_alive} processes live"
             pid = self.conversation.pid
-            back = f"; llmos attach {pid} comes back to this conversation" if pid else ""
+            back = f", llmos attach {pid} to this conversation" if pid else ""
             self.stage.note(f"detached: {lives} on; llmos attaches again{back}")
 
     # ---- news -----------------------------------------------------------------------------
@@ -205,9 +217,8 @@ class Shell:
             self._on_interrupt()
 
     def _on_event(self, event: Any) -> None:
-        if event.pid == self.conversation.pid:
-            self.conversation.on_event(event)
-        elif event.event == "exit" and event.pid in self.watched:
+        self.conversation.on_event(event)
+        if event.event == "exit" and event.pid in self.watched:
             self._report_exit(event.pid, event.status, event.output)
 
     def _report_exit(self, pid: int, status: int, output: str) -> None:
@@ -220,7 +231,8 @@ class Shell:
         self.watched.add(pid)
         info: ProcessInfo = await self.client.ask("attach", pid=pid)
         if info.exit_status is not None and pid in self.watched:
-            self._report_exit(pid, info.exit_status, "")
+            pages = (await self.client.ask("logs", pid=pid)).pages
+            self._report_exit(pid, info.exit_status, pages[-1].text if pages else "")
 
     def _lost(self) -> None:
         self.conversation.lost()
@@ -236,7 +248,7 @@ class Shell:
             except ShellError:
                 self.watched.discard(pid)
 
-    def _start(self, coroutine: Any) -> None:
+    def start(self, coroutine: Any) -> None:
         """Runs beside everything else; what goes wrong is told, not raised."""
 
         async def guarded() -> None:
@@ -294,7 +306,7 @@ class InSession(Context):
             raise Interrupted from None
 
     async def watch(self, pid: int) -> None:
-        await self._shell.watch(pid)
+        self._shell.start(self._shell.watch(pid))
 
     async def enter(self, pid: int | None) -> Outcome:
         if pid is not None:

@@ -17,6 +17,10 @@ from prompt_toolkit.shortcuts.prompt import PromptSession
 
 from .output import harmless, paint
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 PROMPT = "llmos> "
 
 
@@ -88,22 +92,35 @@ class Stage:
             sys.stdout.flush()
 
 
-@contextlib.contextmanager
-def keys_kept() -> Iterator[None]:
-    """The terminal echoes nothing and keeps what is typed, letter by letter, for the next prompt.
+class Keyboard:
+    """The terminal's own line editing, which is off while the shell has the terminal.
 
-    Ctrl-C stays a signal.
+    Between two prompts nothing is echoed, and what is typed is kept, letter by letter, for the
+    next prompt. Ctrl-C stays a signal.
     """
-    descriptor = sys.stdin.fileno()
-    try:
-        before = termios.tcgetattr(descriptor)
-    except termios.error:
-        yield
-        return
-    quiet = termios.tcgetattr(descriptor)
-    quiet[3] &= ~(termios.ECHO | termios.ICANON)
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+    def __init__(self) -> None:
+        self._descriptor = sys.stdin.fileno()
+        self._before = termios.tcgetattr(self._descriptor)
+
+    @contextlib.contextmanager
+    def ours(self) -> Iterator[None]:
+        """For as long as the shell runs."""
+        quiet = termios.tcgetattr(self._descriptor)
+        quiet[3] &= ~(termios.ECHO | termios.ICANON)
+        with self._set(quiet, self._before):
+            yield
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[None]:
+        """As it was before, for a command that gets the terminal."""
+        with self._set(self._before, termios.tcgetattr(self._descriptor)):
+            yield
+
+    @contextlib.contextmanager
+    def _set(self, attributes: list[Any], afterwards: list[Any]) -> Iterator[None]:
+        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, attributes)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, afterwards)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from .async_client import AsyncClient
-from .boot import engine_text
+from .engine import engine_text
 from .errors import Interrupted, ShellError
 from .output import cut, harmless
 

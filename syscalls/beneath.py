@@ -115,8 +115,8 @@ class Beneath:
         for _ in range(_MAX_LINKS):
             above, name = os.path.split(relative)
             if name in ("", ".", ".."):
-                with _closing(self._open(relative, os.O_RDONLY | os.O_DIRECTORY)):
-                    raise EISDIR(f"{path} is a folder")
+                with self.open(relative.rstrip("/"), kind="folder"):
+                    raise EISDIR(f"{path or '.'} is a folder")
             with self._errors(above, "folder"):
                 parent = self._open(above or ".", os.O_RDONLY | os.O_DIRECTORY)
             link = _read_link(name, parent)

@@ -36,9 +36,9 @@ from .wire import (
 MAX_FRAME = 16 << 20
 """A worker that sends a longer frame, in bytes, is ended."""
 
-FREE_OUTPUT = 1 << 20
-"""Bytes that a plugin may print at full speed; after that its pipe is read slowly, so that a
-flood of output blocks the plugin, not the kernel."""
+LOG_RATE = 1 << 20
+"""Bytes a second that a plugin may print, after a first burst of as many. A flood is dropped and
+its pipe is read at this rate, so that it blocks the plugin, not the kernel."""
 
 MAX_LINE = 1000
 MAYBE = "what it was doing may or may not have happened"
@@ -71,6 +71,7 @@ class Child:
         self.specs: tuple[SyscallSpec, ...] = ()
         self.suspect = False  # was told to cancel a call, and has not answered yet
         self.fault: SyscallError | None = None  # why it can take no more calls
+        self._killed = False
         self._process = process
         self._reader = reader
         self._writer = writer
@@ -86,8 +87,8 @@ class Child:
         """A worker that has imported its plugins; LoadError says why one could not be."""
         ours, theirs = socket.socketpair()
         log_out, log_in = os.pipe()
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
         try:
-            reader, writer = await asyncio.open_unix_connection(sock=ours)
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", f"{__package__}.worker",
                 str(theirs.fileno()), str(os.getpid()),
@@ -96,7 +97,7 @@ class Child:
                 pass_fds=(theirs.fileno(),), start_new_session=True,
             )  # fmt: skip
         except BaseException:
-            ours.close()
+            writer.close()
             os.close(log_out)
             raise
         finally:
@@ -206,7 +207,8 @@ class Child:
     def kill(self, fault: SyscallError) -> None:
         """End it now, and all that it has started; calls that still run fail with `fault`."""
         self.fault = self.fault or fault
-        if self._process.returncode is None:
+        if not self._killed:  # once: later on the number may belong to someone else
+            self._killed = True
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -221,10 +223,12 @@ class Child:
                     await self._process.wait()
         self.kill(closed)
         await self._process.wait()
-        for task in (self._listening, self._logging):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+        tasks = [task for task in (self._listening, self._logging) if task is not None]
+        _, late = await asyncio.wait(tasks, timeout=0.5)  # for its last words
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
 
     async def _ending(self) -> str:
         """How it ended, in words; it has hung up, so that it has a second to do so."""
@@ -248,17 +252,19 @@ class Child:
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", buffering=0)
         )
+        clock = asyncio.get_running_loop().time
+        allowance, last, rest = float(LOG_RATE), clock(), b""
         try:
-            total, rest = 0, b""
             while data := await reader.read(1 << 16):
-                total += len(data)
+                allowance = min(LOG_RATE, allowance + (clock() - last) * LOG_RATE) - len(data)
+                last = clock()
                 *lines, rest = (rest + data).split(b"\n")
-                if total > FREE_OUTPUT:
-                    lines, rest = [], b""
-                    await asyncio.sleep(0.05)
+                if allowance < 0:
+                    lines, rest = [b"(a flood of output is left out)"], b""
                 for line in lines:
                     log.info("%s", line[:MAX_LINE].decode(errors="replace"))
                 rest = rest[:MAX_LINE]
+                await asyncio.sleep(max(0.0, -allowance / LOG_RATE))
             if rest:
                 log.info("%s", rest.decode(errors="replace"))
         finally:

@@ -57,8 +57,9 @@ class KernelServices(Protocol):
 class Context:
     """One call, as the called function sees it: a parameter `ctx: Context` receives it.
 
-    `root` is the folder that the process may see. `call_id` is the same when the kernel repeats
-    an idempotent call after a crash. `kernel` is there for built-in `async def` syscalls alone.
+    `root` is the folder that the process may see; a `def` runs with it as its current folder.
+    `call_id` is the same when the kernel repeats an idempotent call after a crash. `kernel` is
+    there for built-in `async def` syscalls alone.
     """
 
     pid: int

@@ -17,6 +17,7 @@ from typing import Any
 
 from .child import MAYBE, Child
 from .context import Context
+from .decorator import NAME
 from .errno import EAGAIN, ECANCELED, EINTR, EIO, ETIME, LoadError, SyscallError
 from .invoke import MAX_OUTPUT
 from .spec import SyscallSpec
@@ -72,9 +73,10 @@ class PluginHost:
         """Import the plugin in a first worker; LoadError says why it cannot be."""
         child = await self._start(check=False)
         plugins = {source.plugin for source in self._sources}
-        if strangers := [spec.name for spec in child.specs if spec.plugin not in plugins]:
-            self._discard(child)
-            raise LoadError(f"its worker offers what is not its own: {', '.join(strangers)}")
+        for spec in child.specs:  # the worker's word alone is not enough
+            if spec.plugin not in plugins or not NAME.fullmatch(spec.name):
+                self._discard(child)
+                raise LoadError(f"its worker offers what is not its own: {spec.name!r}")
         self.specs = {spec.name: spec for spec in child.specs}
         self._rest(child)
         return list(child.specs)

@@ -24,8 +24,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def invoke(call: Syscall, given: Mapping[str, Any], ctx: Context, max_output: int) -> str:
     """Call a `def`. Raises SyscallError only."""
-    values = call.arguments.bind(given, ctx)
     with _failures(call):
+        values = call.arguments.bind(given, ctx)
         return render(call.function(**values), max_output)
 
 
@@ -33,8 +33,8 @@ async def invoke_async(
     call: Syscall, given: Mapping[str, Any], ctx: Context, max_output: int
 ) -> str:
     """Call an `async def`. Raises SyscallError, and CancelledError if this task is cancelled."""
-    values = call.arguments.bind(given, ctx)
     with _failures(call):
+        values = call.arguments.bind(given, ctx)
         try:
             result = await call.function(**values)
         except asyncio.CancelledError:

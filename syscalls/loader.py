@@ -60,7 +60,8 @@ def _load(import_it: Callable[[], ModuleType], plugin: str, file: str | None) ->
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may call sys.exit when it is imported
-        raise LoadError(where.describe(error), where=where.of_error(error, file)) from error
+        cause = " ".join(where.describe(error).split())
+        raise LoadError(cause, where=where.of_error(error, file)) from error
     found: dict[str, Syscall] = {}
     for function, mark in _functions(module):
         made = _make(function, mark, plugin)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-from .errno import LoadError, did_you_mean
+from .errno import LoadError, SyscallError, did_you_mean
 from .host import DEFAULT_LIMITS, HostLimits, PluginHost
 from .loader import load_module
 from .runner import Checked, InKernel
@@ -85,6 +85,7 @@ class PluginRegistry:
         self._plugins: dict[Owner, _Plugin] = {}
         self._builtin_host: PluginHost | None = None
         self._retired: list[PluginHost] = []
+        self._closed = False
         wanted = (os.environ if environ is None else environ).get(OUTSIDE_PLUGINS)
         self._wanted = (
             None if wanted is None else [n.strip() for n in wanted.split(",") if n.strip()]
@@ -112,11 +113,8 @@ class PluginRegistry:
     async def watch(self) -> None:
         """Keep up with the user's folder until cancelled; it need not exist yet."""
         while True:
-            if not self._user_dir.is_dir():
-                self._scan()
-                await asyncio.sleep(POLL_MS / 1000)
-                continue
-            try:
+            self._scan()
+            with suppress(OSError, RuntimeError):  # no folder, or no watches left: then by polling
                 # A scan at every tick, too: a watch ends unseen when its folder is replaced.
                 async for _ in awatch(
                     self._user_dir,
@@ -129,8 +127,7 @@ class PluginRegistry:
                     self._scan()
                     if not self._user_dir.is_dir():
                         break
-            except OSError:
-                await asyncio.sleep(POLL_MS / 1000)
+            await asyncio.sleep(POLL_MS / 1000)
 
     def records(self) -> list[PluginRecord]:
         """Every plugin that was found, the built-in ones first, then by name."""
@@ -142,6 +139,7 @@ class PluginRegistry:
 
     async def close(self) -> None:
         """End every worker."""
+        self._closed = True
         for plugin in self._plugins.values():
             if plugin.loading:
                 plugin.loading.cancel()
@@ -213,6 +211,8 @@ class PluginRegistry:
 
     def _begin(self, plugin: _Plugin) -> None:
         """Load or reload it, on the side: a plugin that is slow to import holds up no other."""
+        if self._closed:
+            return
         if plugin.loading:
             plugin.loading.cancel()
         plugin.loading = asyncio.create_task(self._load(plugin))
@@ -228,7 +228,7 @@ class PluginRegistry:
             async with self._loads:
                 start = time.perf_counter()
                 specs = await host.load()
-        except LoadError as error:
+        except (LoadError, SyscallError) as error:
             plugin.load_ms = _since(start)
             gone = "; its syscalls are gone until it is mended" if plugin.worked else ""
             plugin.error = f"{error}{gone}"

@@ -20,6 +20,13 @@ def kernel() -> Iterator[KernelProcess]:
         yield kernel
 
 
+@pytest.fixture(scope="module")
+def kernel_at_random() -> Iterator[KernelProcess]:
+    """The real engine at a temperature at which it makes no sense."""
+    with running_kernel("--temperature=2.0", "--max-tokens=120", "--max-steps=3") as kernel:
+        yield kernel
+
+
 @pytest.fixture(scope="session")
 def sim_kernel() -> Iterator[KernelProcess]:
     """A kernel with the simulated engine, which says back what it is told."""

@@ -186,7 +186,7 @@ class FakeKernel:
             self.end(process, {"INT": 130, "TERM": 143, "KILL": 137}[signal], "")
         return {}
 
-    async def on_wait(self, pid: int, timeout_s: float | None, **_: Any) -> dict[str, Any]:
+    async def on_wait(self, pid: int, timeout_s: float | None = None, **_: Any) -> dict[str, Any]:
         process = self.find(pid)
         try:
             await asyncio.wait_for(process.ended.wait(), timeout_s)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmos.syscalls.errno import LoadError
-from llmos.syscalls.host import DEFAULT_LIMITS, HostLimits, PluginHost
+from llmos.syscalls.host import HostLimits, PluginHost
 from llmos.syscalls.loader import load_file
 from llmos.syscalls.registry import PluginRegistry
 from llmos.syscalls.wire import Source
@@ -160,12 +160,11 @@ async def test_a_broken_plugin_is_a_record_and_all_others_work(tmp_path: Path) -
 async def test_an_import_without_end_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "slow.py"
     file.write_text("while True: pass\n")
-    limits = HostLimits(load_timeout_s=2)
-    assert limits != DEFAULT_LIMITS
-    host = PluginHost("slow", [Source(plugin="slow", file=str(file))], limits)
+    source = Source(plugin="slow", file=str(file))
+    host = PluginHost("slow", [source], HostLimits(load_timeout_s=1))
     with pytest.raises(LoadError) as caught:
         await host.load()
-    assert str(caught.value) == "it was still importing after 2 s"
+    assert str(caught.value) == "it was still importing after 1 s"
     await host.close()
 
 
@@ -180,6 +179,6 @@ async def test_a_plugin_cannot_speak_for_another(tmp_path: Path) -> None:
         "@syscall\ndef lie() -> str:\n    'Lie.'\n"
     )
     host = PluginHost("liar", [Source(plugin="liar", file=str(file))])
-    with pytest.raises(LoadError, match="its worker offers what is not its own: lie"):
+    with pytest.raises(LoadError, match="its worker offers what is not its own: 'lie'"):
         await host.load()
     await host.close()

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
+
 from llmos.syscalls.errno import EIO
 from llmos.syscalls.invoke import cut, render
-from pydantic import BaseModel
 
 
 class Boat(BaseModel):
@@ -65,6 +66,7 @@ def test_a_long_result_is_cut_between_characters(text: str, limit: int) -> None:
     assert line == f"[cut here: {size - len(kept.encode())} more bytes of {size}]"
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_anything_that_json_can_say_comes_through(value: object) -> None:
     if value is None or isinstance(value, str):

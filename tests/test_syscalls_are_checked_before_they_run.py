@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+
 from llmos.syscalls import Context
 from llmos.syscalls.dispatch import Dispatcher
-from llmos.syscalls.errno import EINVAL, ENOSYS, ETIME, SyscallError
+from llmos.syscalls.errno import EINVAL, EIO, ENOSYS, ETIME, SyscallError
 from llmos.syscalls.registry import PluginRegistry
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PLUGIN = '''
 import time
 from typing import Annotated, Literal
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from llmos import syscall
 
 class Point(BaseModel):
@@ -37,6 +41,14 @@ def nap(copy: bool, json: float = 0) -> str:
     """Parameters may have the names of pydantic's own methods."""
     return f"{copy} {json}"
 
+def check(value: str) -> str:
+    return {"north": "N"}[value]
+
+@syscall
+def steer(way: Annotated[str, AfterValidator(check)]) -> str:
+    """A validator of the plugin's own runs in its worker."""
+    return way
+
 @syscall
 def slow() -> None:
     """Take its time."""
@@ -51,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def dispatcher(folder: Path) -> AsyncIterator[Dispatcher]:
     registry = PluginRegistry(folder, environ={"LLMOS_LOAD_PLUGINS": "art"})
     await registry.load()
@@ -108,7 +120,7 @@ WRONG: list[tuple[str, dict[str, Any] | str, str]] = [
     (
         "paint",
         {"width": "a", "points": 1, "note": 2, "a": 1},
-        "EINVAL: colour: expected a string, got nothing; width: expected an integer, got \"a\";"
+        'EINVAL: colour: expected a string, got nothing; width: expected an integer, got "a";'
         " points: expected a list, got 1; and 2 more (the arguments are colour, width, points,"
         " note)",
     ),
@@ -145,6 +157,12 @@ async def test_wrong_arguments_are_named(
         assert len(str(caught.value)) < len(message) + 60
 
 
+async def test_a_validator_that_breaks_costs_nothing(dispatcher: Dispatcher, ctx: Context) -> None:
+    assert await dispatcher.call("steer", {"way": "north"}, ctx) == "N"
+    with pytest.raises(EIO, match="KeyError: 'up'"):
+        await dispatcher.call("steer", {"way": "up"}, ctx)
+
+
 async def test_an_unknown_syscall_is_named_with_the_nearest(
     dispatcher: Dispatcher, ctx: Context
 ) -> None:
@@ -167,7 +185,7 @@ async def test_the_caller_may_shorten_the_time(dispatcher: Dispatcher, ctx: Cont
     assert str(caught.value) == "ETIME: slow ran longer than 0.2 s and was stopped"
 
 
-def test_errors_cross_a_boundary_whole() -> None:
+async def test_errors_cross_a_boundary_whole() -> None:
     from llmos.syscalls import errno
 
     for error in SyscallError.__subclasses__():
@@ -179,7 +197,7 @@ def test_errors_cross_a_boundary_whole() -> None:
     assert str(own) == "ETIDE: too low"
 
 
-def test_every_error_stands_in_the_tree() -> None:
+async def test_every_error_stands_in_the_tree() -> None:
     from llmos.syscalls import errno
 
     for error in SyscallError.__subclasses__():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from llmos.syscalls import Context, ExitRecord, ProcessRecord
 from llmos.syscalls.dispatch import Dispatcher
 from llmos.syscalls.errno import ENOSYS, ESRCH, ETIME

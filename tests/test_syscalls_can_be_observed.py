@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from llmos.syscalls import Context
 from llmos.syscalls.dispatch import Dispatcher, Observer, Trap
 from llmos.syscalls.errno import EINVAL, ENOSYS

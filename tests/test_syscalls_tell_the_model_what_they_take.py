@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from pydantic import BaseModel, Field
+
 from llmos import Context, syscall
 from llmos.syscalls.arguments import read_signature
 from llmos.syscalls.docstring import read_docstring
 from llmos.syscalls.loader import load_file
-from pydantic import BaseModel, Field
 
 
 class Point(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -11,11 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from llmos.syscalls import Context, SyscallError
 from llmos.syscalls.errno import EAGAIN, ECANCELED, EINTR, EIO, ENOMEM, ETIME
 from llmos.syscalls.host import DEFAULT_LIMITS, HostLimits, PluginHost
 from llmos.syscalls.wire import Source
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PLUGIN = '''
 import asyncio, ctypes, os, signal, subprocess, sys, time
@@ -97,6 +101,11 @@ def start_child() -> int:
         pass
 
 @syscall
+def leave_child() -> int:
+    """Leave a process behind, and return."""
+    return subprocess.Popen(["sleep", "1000"]).pid
+
+@syscall
 def hold(s: float) -> int:
     """Take a while."""
     time.sleep(s)
@@ -137,8 +146,16 @@ def ctx(tmp_path: Path) -> Context:
     return Context(pid=3, call_id="c1", root=root)
 
 
+@pytest.fixture(scope="module")
+def shared_source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    file = tmp_path_factory.mktemp("user") / "trouble.py"
+    file.write_text(PLUGIN)
+    return Source(plugin="trouble", file=str(file))
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
+    """One that the test may edit."""
     file = tmp_path / "trouble.py"
     file.write_text(PLUGIN)
     return Source(plugin="trouble", file=str(file))
@@ -150,8 +167,17 @@ async def loaded(source: Source, limits: HostLimits = DEFAULT_LIMITS) -> PluginH
     return host
 
 
-@pytest.fixture
-async def host(source: Source) -> AsyncIterator[PluginHost]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def host(shared_source: Source) -> AsyncIterator[PluginHost]:
+    """All tests share it: whatever one does to it must not trouble the next."""
+    host = await loaded(shared_source)
+    yield host
+    await host.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_host(source: Source) -> AsyncIterator[PluginHost]:
+    """For a test that counts workers or closes the host."""
     host = await loaded(source)
     yield host
     await host.close()
@@ -201,15 +227,15 @@ async def test_an_exception_says_where_it_was_raised(host: PluginHost, ctx: Cont
     assert str(caught.value) == f"EIO: ValueError: no such colour (trouble.py:{line})"
 
 
-async def test_errors_of_every_other_kind(host: PluginHost, ctx: Context) -> None:
+async def test_errors_of_every_other_kind(own_host: PluginHost, ctx: Context) -> None:
     with pytest.raises(SyscallError) as caught:
-        await host.run("refuse", {}, ctx, 10)
+        await own_host.run("refuse", {}, ctx, 10)
     assert str(caught.value) == "ENOENT: no such tide (did you mean ebb?)"
     with pytest.raises(EIO, match=r"SystemExit: it called sys.exit\(3\) \(trouble.py:\d+\)"):
-        await host.run("exit", {}, ctx, 10)
+        await own_host.run("exit", {}, ctx, 10)
     with pytest.raises(ENOMEM):
-        await host.run("eat", {}, ctx, 10)
-    assert host.statistics().workers == 1  # none of these costs the worker its life
+        await own_host.run("eat", {}, ctx, 10)
+    assert own_host.statistics().workers == 1  # none of these costs the worker its life
 
 
 async def test_a_flood_is_cut_and_says_so(host: PluginHost, ctx: Context) -> None:
@@ -220,18 +246,18 @@ async def test_a_flood_is_cut_and_says_so(host: PluginHost, ctx: Context) -> Non
 
 
 async def test_what_a_plugin_prints_does_not_get_in_the_way(
-    host: PluginHost, ctx: Context, caplog: pytest.LogCaptureFixture
+    own_host: PluginHost, ctx: Context, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="llmos.plugins"):
-        assert await host.run("chatter", {"lines": 2000}, ctx, 30) == "quiet again"
-        await host.close()
+        assert await own_host.run("chatter", {"lines": 2000}, ctx, 30) == "quiet again"
+        await own_host.close()
     assert "noise 1999" in caplog.text
     assert "raw noise" in caplog.text
 
 
 async def test_a_flood_of_prints_is_held_back(host: PluginHost, ctx: Context) -> None:
     """The plugin waits for its own pipe; the loop of the kernel goes on."""
-    call = asyncio.create_task(host.run("chatter", {"lines": 10_000_000}, ctx, 2))
+    call = asyncio.create_task(host.run("chatter", {"lines": 10_000_000}, ctx, 1))
     turns = 0
     while not call.done():
         await asyncio.sleep(0.01)
@@ -269,10 +295,10 @@ async def test_defs_run_side_by_side_each_in_its_own_worker(host: PluginHost, ct
     assert len(set(pids)) == 3
 
 
-async def test_async_defs_share_one_worker(host: PluginHost, ctx: Context) -> None:
-    pids = await asyncio.gather(*(host.run("gather", {"s": 0.2}, ctx, 30) for _ in range(20)))
+async def test_async_defs_share_one_worker(own_host: PluginHost, ctx: Context) -> None:
+    pids = await asyncio.gather(*(own_host.run("gather", {"s": 0.2}, ctx, 30) for _ in range(20)))
     assert len(set(pids)) == 1
-    assert host.statistics().workers == 1
+    assert own_host.statistics().workers == 1
 
 
 async def test_an_async_def_is_cancelled_alone(host: PluginHost, ctx: Context) -> None:
@@ -331,48 +357,48 @@ async def test_a_plugin_that_changed_on_disk_is_not_run_unseen(
     await host.close()
 
 
-async def test_closing_ends_calls_and_workers(host: PluginHost, ctx: Context) -> None:
-    call = asyncio.create_task(host.run("hold", {"s": 100}, ctx, 100))
+async def test_closing_ends_calls_and_workers(own_host: PluginHost, ctx: Context) -> None:
+    call = asyncio.create_task(own_host.run("hold", {"s": 100}, ctx, 100))
     await asyncio.sleep(0.1)
-    await host.close()
+    await own_host.close()
     with pytest.raises(EINTR, match="the plugin trouble was closed"):
         await call
-    assert host.statistics().workers == 0
+    assert own_host.statistics().workers == 0
     with pytest.raises(EAGAIN):
-        await host.run("echo", {"text": "x"}, ctx, 10)
+        await own_host.run("echo", {"text": "x"}, ctx, 10)
 
 
-async def test_retiring_lets_a_call_end_first(host: PluginHost, ctx: Context) -> None:
-    call = asyncio.create_task(host.run("hold", {"s": 0.5}, ctx, 100))
+async def test_what_a_call_left_behind_ends_with_the_worker(
+    own_host: PluginHost, ctx: Context
+) -> None:
+    pid = int(await own_host.run("leave_child", {}, ctx, 10))
+    await own_host.close()
+    assert await gone(pid)
+
+
+async def test_retiring_lets_a_call_end_first(own_host: PluginHost, ctx: Context) -> None:
+    call = asyncio.create_task(own_host.run("hold", {"s": 0.5}, ctx, 100))
     await asyncio.sleep(0.05)
-    host.retire()
+    own_host.retire()
     assert int(await call) > 0
-    await until(lambda: host.closed)
+    await until(lambda: own_host.closed)
 
 
 async def test_random_calls_and_cancellations_leave_nothing_behind(
     source: Source, ctx: Context
 ) -> None:
-    import random
-
     rng = random.Random(7)
+    kinds: list[tuple[str, dict[str, object]]] = [
+        ("echo", {"text": "x"}),
+        ("hold", {"s": 0.02}),
+        ("gather", {"s": 0.05}),
+        ("leave", {"code": 1}),
+    ]
+    descriptors = len(os.listdir("/proc/self/fd"))
     host = await loaded(source, replace(DEFAULT_LIMITS, max_workers=2, grace_s=0.3))
     calls = [
-        asyncio.create_task(
-            host.run(name, arguments, ctx, rng.choice((0.05, 5)))
-            if name != "leave"
-            else host.run(name, arguments, ctx, 5)
-        )
-        for name, arguments in rng.choices(
-            [
-                ("echo", {"text": "x"}),
-                ("hold", {"s": 0.02}),
-                ("gather", {"s": 0.05}),
-                ("leave", {"code": 1}),
-            ],
-            weights=[6, 6, 6, 1],
-            k=40,
-        )
+        asyncio.create_task(host.run(name, arguments, ctx, rng.choice((0.05, 5))))
+        for name, arguments in rng.choices(kinds, weights=[6, 6, 6, 1], k=40)
     ]
     await asyncio.sleep(0.3)
     for call in rng.sample(calls, 10):
@@ -385,6 +411,7 @@ async def test_random_calls_and_cancellations_leave_nothing_behind(
     assert host.statistics().calls == 0
     await host.close()
     assert host.closed
+    assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 async def until(true: object, timeout_s: float = 20) -> None:

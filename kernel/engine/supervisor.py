@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
 RESTART_WINDOW_S = 60.0
+RESTART_POLL_S = 0.05
 METER_WINDOW_S = 3.0
 
 
@@ -44,6 +45,7 @@ class Engine:
         self._since = time.monotonic()
         self._settled = asyncio.Event()  # ready, or failed for good
         self._capacity: Capacity | None = None
+        self._epoch = 0  # how many times the engine became ready
         self._deaths: deque[float] = deque()
         self._restarts = 0
         self._running = 0
@@ -54,6 +56,7 @@ class Engine:
         try:
             while True:
                 self._capacity = await self._driver.start(self._tell)
+                self._epoch += 1
                 self._change("ready", "")
                 self._settled.set()
                 await self._driver.wait_until_dead()
@@ -84,10 +87,11 @@ class Engine:
         """Tokens of a request; waits out a restart. Raises EngineRefused, EngineUnusable."""
         while True:
             await self.ready()
+            epoch = self._epoch
             try:
                 return await self._driver.render(request)
             except EngineDied:
-                await self._await_restart()
+                await self._await_restart(epoch)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, by the model's tokenizer once it is loaded."""
@@ -100,6 +104,7 @@ class Engine:
         self._running += 1
         try:
             while True:
+                epoch = self._epoch
                 try:
                     text = ""
                     async with contextlib.aclosing(self._driver.generate(prompt)) as stream:  # type: ignore[type-var]
@@ -115,7 +120,7 @@ class Engine:
                                 yield Delta(fresh, item.num_tokens)
                     raise EngineError("the engine ended a stream without a completion")
                 except EngineDied:
-                    await self._await_restart()
+                    await self._await_restart(epoch)
                     prompt = await self.render(prompt.request)
         finally:
             self._running -= 1
@@ -134,10 +139,11 @@ class Engine:
             restarts=self._restarts,
         )
 
-    async def _await_restart(self) -> None:
-        """A request may notice the death before the watcher does: wait for the watcher."""
-        while self._state == "ready":
-            await asyncio.sleep(0.05)
+    async def _await_restart(self, epoch: int) -> None:
+        """Wait for an engine later than that of `epoch`. A request may notice the death before
+        the watcher does, and a restart may be over before anyone looks: hence the count."""
+        while self._epoch == epoch and self._state != "failed":
+            await asyncio.sleep(RESTART_POLL_S)
         await self.ready()
 
     def _tell(self, words: str) -> None:
