@@ -34,7 +34,8 @@ lint: $(STAMP)  ## style and common mistakes
 
 types: $(STAMP)  ## mypy --strict
 	@mkdir -p .types && ln -sfn .. .types/llmos
-	$(BIN)/mypy
+	$(BIN)/mypy -p llmos
+	$(BIN)/mypy tests bench
 
 lock: $(STAMP)  ## write requirements/cpu.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --no-annotate \

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -63,7 +64,7 @@ def first_prompt(kernel: KernelProcess) -> float:
 def main(rounds: int) -> None:
     with running_kernel("--driver=simulated") as kernel:
         python = sys.executable
-        arms = {
+        arms: dict[str, Callable[[], float]] = {
             "python": lambda: command(kernel, python, "-c", "pass"),
             "prompt_toolkit": lambda: command(
                 kernel, python, "-c", "from prompt_toolkit import PromptSession"

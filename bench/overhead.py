@@ -18,8 +18,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from report import report
-
 from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Completion, Delta, Prompt
 from llmos.kernel.engine.supervisor import Engine
@@ -28,6 +26,7 @@ from llmos.kernel.journal import Journal
 from llmos.kernel.kernel import Kernel
 from llmos.memory import notes, swap
 from llmos.syscalls.registry import PluginRegistry
+from report import report
 
 SIZES = (1, 8, 32)
 

@@ -10,8 +10,11 @@ from typing import Any
 
 from .context import Context
 from .errno import EINVAL, EIO, SyscallError
+from .invoke import clean
 from .spec import SyscallSpec
 from .table import SyscallTable
+
+MAX_NAME = 64
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ class Dispatcher:
         `arguments` may be the JSON that a model wrote. Raises SyscallError and nothing else, but
         for CancelledError when the awaiting task is cancelled; the call is then stopped, too.
         """
+        name = clean(name)[:MAX_NAME]  # a model may make up anything
         entry = self.table.lookup(name)
         limit_s = entry.spec.timeout_s if timeout_s is None else timeout_s
         trap = Trap(entry.spec, parse(arguments), ctx, limit_s)

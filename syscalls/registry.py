@@ -80,7 +80,7 @@ class PluginRegistry:
         environ: dict[str, str] | None = None,
     ) -> None:
         self.table = SyscallTable()
-        self._user_dir = user_dir
+        self._user_dir = user_dir.absolute()
         self._limits = limits
         self._plugins: dict[Owner, _Plugin] = {}
         self._builtin_host: PluginHost | None = None

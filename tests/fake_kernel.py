@@ -15,8 +15,12 @@ import asyncio
 import contextlib
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 USAGE = {"tokens_in": 12, "tokens_cached": 3, "tokens_out": 5, "syscalls": 0, "engine_s": 0.1}
@@ -300,6 +304,36 @@ async def main(path: str, state: str = "ready", ready_after_s: str = "0") -> Non
     await asyncio.start_unix_server(kernel.serve, path, limit=1 << 21)
     await kernel.halted.wait()
     os.unlink(path)
+
+
+class RunningFake:
+    """A fake kernel in a process of its own, and the environment to reach it."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.socket = folder / "kernel.sock"
+        self.process = subprocess.Popen([sys.executable, __file__, str(self.socket), *options])
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LLMOS_")},
+            "LLMOS_STATE_DIR": str(folder),
+            "TERM": "xterm-256color",
+            "NO_COLOR": "1",
+        }
+        while not self.socket.exists():
+            assert self.process.poll() is None, "the fake kernel did not start"
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def fake_kernel(*options: str) -> Iterator[RunningFake]:
+    """For the length of a block. `options`: the engine's state, and after how many seconds it
+    is ready."""
+    with tempfile.TemporaryDirectory(prefix="llmos-") as folder:
+        fake = RunningFake(Path(folder), *options)
+        try:
+            yield fake
+        finally:
+            fake.process.kill()
+            fake.process.wait()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import virtual_time
-
 from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import Script, SimulatedDriver, echo

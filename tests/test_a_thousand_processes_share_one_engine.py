@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simulation import simulate
-
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.process import State
+from simulation import simulate
 
 CAPACITY = Capacity(max_num_seqs=64, window_tokens=4096, kv_cache_tokens=65536)
 

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from harness import KernelProcess, Wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from harness import KernelProcess, Wire
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+
 from llmos.memory import notes
 from llmos.memory.notes import find_notes, write_note
 

@@ -7,6 +7,7 @@ import socket
 import stat
 
 import pytest
+
 from harness import KernelProcess
 
 

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
-from simulation import simulate
 
 from llmos.kernel.engine.driver import ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.process import INIT_PID, Process, Signal, State
 from llmos.syscalls.errno import EAGAIN, ESRCH
+from simulation import simulate
 
 ROOT = Path("/")
 

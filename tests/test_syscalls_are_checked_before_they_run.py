@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,42 @@ async def test_an_unknown_syscall_is_named_with_the_nearest(
     with pytest.raises(ENOSYS) as caught:
         await dispatcher.call("zzz", {}, ctx)
     assert str(caught.value) == "ENOSYS: no syscall zzz"
+
+
+async def test_a_name_may_be_anything(dispatcher: Dispatcher, ctx: Context) -> None:
+    for name in ("", "\ud800", "x" * 100_000, "read_file\n", "__class__", "../files"):
+        with pytest.raises(ENOSYS) as caught:
+            await dispatcher.call(name, {}, ctx)
+        assert len(str(caught.value).encode()) < 200
+
+
+async def test_arguments_may_be_anything(dispatcher: Dispatcher, ctx: Context) -> None:
+    """Any JSON at all leads to a result or to an errno."""
+    rng = random.Random(5)
+    names = [spec.name for spec in dispatcher.table.specs() if spec.name not in ("slow", "wait")]
+    leaves = [None, True, -1, 2**70, 1e300, "", "..", "a\0b", "\u202e", "x" * 9000, "/", "notes"]
+
+    def anything(depth: int) -> Any:
+        if depth and rng.random() < 0.3:
+            return [anything(depth - 1) for _ in range(rng.randint(0, 3))]
+        if depth and rng.random() < 0.3:
+            return {str(rng.choice(leaves)): anything(depth - 1) for _ in range(2)}
+        return rng.choice(leaves)
+
+    results = set()
+    for _ in range(300):
+        name = rng.choice(names)
+        spec = dispatcher.table.find(name)
+        assert spec is not None
+        arguments = {key: anything(2) for key in spec.parameters["properties"]}
+        if rng.random() < 0.2:
+            arguments[rng.choice(["extra", "", "path "])] = anything(1)
+        try:
+            results.add(type(await dispatcher.call(name, arguments, ctx)).__name__)
+        except SyscallError as error:
+            assert len(str(error)) < 10_000
+            results.add(error.code)
+    assert {"str", "EINVAL", "EPERM"} <= results
 
 
 async def test_empty_arguments_are_none(dispatcher: Dispatcher, ctx: Context) -> None:

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import psutil
+
 from harness import KernelProcess
 from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.kernel import Kernel
@@ -21,9 +22,7 @@ def test_what_was_in_flight_is_submitted_again(tmp_path: Path) -> None:
             await kernel.spawn(task="count 300", name=None, root=Path("/")) for _ in range(8)
         ]
         heard: list[str] = []
-        kernel.bus.attach(
-            processes[0].pid, lambda event: heard.append(getattr(event, "text", ""))
-        )
+        kernel.bus.attach(processes[0].pid, lambda event: heard.append(getattr(event, "text", "")))
         for _ in range(2):
             await asyncio.sleep(0.2)
             driver.crash()

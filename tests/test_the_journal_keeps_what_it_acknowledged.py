@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from llmos.kernel.journal import Journal, JournalError
 from llmos.memory import notes, swap
 from llmos.memory.address_space import AddressSpace

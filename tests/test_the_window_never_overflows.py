@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from llmos.kernel.engine.driver import Capacity, ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver
 from llmos.kernel.kernel import Kernel
@@ -94,8 +96,7 @@ def test_a_conversation_of_many_windows_goes_on_and_every_page_is_on_disk(tmp_pa
     assert len(prompts) == 100
     assert all(num_tokens < WINDOW.window_tokens for num_tokens, _ in prompts)
     grew = sum(
-        later[: len(earlier)] == earlier
-        for (_, earlier), (_, later) in zip(prompts, prompts[1:], strict=False)
+        later[: len(earlier)] == earlier for (_, earlier), (_, later) in itertools.pairwise(prompts)
     )
     assert grew > 75, "between two flushes the prompt only grows at its end"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pydantic_core
+
 from harness import KernelProcess
 
 REQUESTS = (
@@ -25,9 +26,7 @@ def test_hot_sampling_still_calls_well(kernel_at_random: KernelProcess) -> None:
     with kernel_at_random.wire() as wire:
         schemas = {s["name"]: s["parameters"] for s in wire.get("syscalls")["syscalls"]}
         root = str(kernel_at_random.root)
-        pids = [
-            wire.get("spawn", task=request, root=root)["pid"] for request in REQUESTS * 4
-        ]
+        pids = [wire.get("spawn", task=request, root=root)["pid"] for request in REQUESTS * 4]
         for pid in pids:
             wire.get("wait", pid=pid, timeout_s=200.0)
             for page in wire.get("logs", pid=pid)["pages"]:

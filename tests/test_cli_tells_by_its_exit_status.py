@@ -1,0 +1,117 @@
+"""Scripts can tell by the exit status what happened, and people by stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from harness import KernelProcess
+
+MISTYPED = [
+    # (line, exit status, what stderr says)
+    ("pss", 127, "did you mean ps?"),
+    ("statsu", 127, "did you mean status?"),
+    ("quit", 127, "there is no verb 'quit'"),
+    ("list my files", 127, 'llmos run "list …"'),
+    ("kill", 2, "required: PID"),
+    ("kill x", 2, "'x' is not a pid"),
+    ("kill 0", 2, "'0' is not a pid"),
+    ("kill 4 -s HUP", 2, "invalid choice: 'HUP'"),
+    ("ps --jsn", 2, "did you mean --json?"),
+    ("ps 4", 2, "unrecognized arguments: 4"),
+    ("wait 4 --timeout soon", 2, "'soon' is not a duration"),
+    ("wait 4 --timeout -1", 2, "--timeout"),
+    ("run", 2, "there is no text"),
+    ("run hi --root /no/such/folder", 2, "is not a folder"),
+    ("help pss", 127, "did you mean ps?"),
+    ("kill 99999", 1, "no process 99999"),
+    ("wait 99999", 1, "no process 99999"),
+    ("logs 99999", 1, "no process 99999"),
+    ("attach 99999", 1, "no process 99999"),
+    ("send 99999 hello", 1, "no process 99999"),
+    ("man grepp", 127, "grepp"),
+    ("man ps", 127, "llmos help ps"),
+    ("man raed_file", 127, "read_file"),
+    ("wait 1 --timeout 0.1", 124, ""),
+    ("boot", 1, "already running"),
+    ("shell", 2, "needs a terminal"),
+    ("", 2, "needs a terminal"),
+]
+
+
+@pytest.mark.parametrize(("line", "status", "words"), MISTYPED, ids=[row[0] for row in MISTYPED])
+def test_what_goes_wrong(sim_kernel: KernelProcess, line: str, status: int, words: str) -> None:
+    run = sim_kernel.llmos(*line.split())
+    assert run.returncode == status, run.stderr
+    assert words in run.stderr
+    assert run.stdout == ""
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "words"),
+    [row for row in MISTYPED if row[0]],
+    ids=[row[0] for row in MISTYPED if row[0]],
+)
+def test_what_goes_wrong_in_json(
+    sim_kernel: KernelProcess, line: str, status: int, words: str
+) -> None:
+    run = sim_kernel.llmos(*line.split(), "--json")
+    assert run.returncode == status
+    document = json.loads(run.stdout)
+    assert document["ok"] is False
+    assert document["error"]["code"].startswith("E")
+    assert words in document["error"]["message"] + document["error"]["hint"]
+    assert run.stderr == ""
+
+
+VERBS = ["ps", "status", "run", "spawn", "send", "kill", "wait", "logs", "man", "plugins", "halt"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_without_a_kernel_every_verb_says_so(verb: str) -> None:
+    arguments = {"run": ["x"], "spawn": ["x"], "send": ["4", "x"]}
+    pid = ["4"] if verb in ("kill", "wait", "logs") else []
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run(
+            [sys.executable, "-m", "llmos", verb, *arguments.get(verb, pid)],
+            env={"LLMOS_STATE_DIR": folder, "PATH": ""},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    assert run.returncode == 69
+    assert run.stderr == "llmos: no kernel is running (llmos boot starts one)\n"
+    assert run.stdout == ""
+
+
+def test_a_process_gives_its_status(sim_kernel: KernelProcess) -> None:
+    pid = sim_kernel.llmos("spawn", "-i").stdout.strip()
+    assert sim_kernel.llmos("kill", pid, "-s", "term").returncode == 0
+    assert sim_kernel.llmos("wait", pid).returncode == 143
+    pid = sim_kernel.llmos("spawn", "-i").stdout.strip()
+    assert sim_kernel.llmos("kill", pid, "-s", "SIGKILL").returncode == 0
+    assert sim_kernel.llmos("wait", pid).returncode == 137
+
+
+def test_a_run_that_takes_too_long_is_ended(sim_kernel: KernelProcess) -> None:
+    run = sim_kernel.llmos("run", "--timeout", "0.3", "count 100000", "--json")
+    assert run.returncode == 124
+    document = json.loads(run.stdout)
+    assert document["status"] == 124
+    pids = [p["pid"] for p in json.loads(sim_kernel.llmos("ps", "--json").stdout)["processes"]]
+    assert document["pid"] not in pids, "it was reaped"
+
+
+def test_help_and_version() -> None:
+    for arguments in (["--help"], ["-h"], ["help"], ["--version"], ["ps", "-h"], ["help", "run"]):
+        run = subprocess.run(
+            [sys.executable, "-m", "llmos", *arguments], capture_output=True, text=True
+        )
+        assert run.returncode == 0
+        assert run.stdout
+        assert run.stderr == ""
