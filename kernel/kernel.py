@@ -31,6 +31,7 @@ from .table import ProcessTable
 log = logging.getLogger(__name__)
 
 NAME_LENGTH = 40
+MAX_MAILBOX = 1000
 PARK_GRACE_S = 5.0
 MAX_RESERVE_TOKENS = 512
 
@@ -201,6 +202,11 @@ class Kernel:
         process = self.table.find(pid)
         if not process.alive or pid == INIT_PID:
             raise ESRCH(f"process {pid} takes no messages")
+        if len(process.mailbox) >= MAX_MAILBOX:
+            raise EAGAIN(
+                f"{MAX_MAILBOX} messages wait for process {pid}, which is the limit",
+                hint="let it answer some",
+            )
         message = Message(next(self._message_ids), text)
         await self.journal.commit([records.insert_message(pid, message)])
         process.mailbox.append(message)

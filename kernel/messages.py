@@ -1,10 +1,11 @@
-"""What crosses the kernel's socket: one JSON object a line, UTF-8, at most `MAX_LINE` bytes.
+"""What crosses the kernel's socket: one JSON object a line, UTF-8.
 
-A client sends requests, `{"id": 7, "op": "send", "pid": 3, "text": "hello"}`. The kernel answers
-each with one reply that carries the same id, `{"id": 7, "ok": true, "result": {…}}` or
+A client sends requests of at most `MAX_LINE` bytes:
+`{"id": 7, "op": "send", "pid": 3, "text": "hello"}`. The kernel answers each with one reply that
+carries the same id, `{"id": 7, "ok": true, "result": {…}}` or
 `{"id": 7, "ok": false, "error": {"code": "ESRCH", "message": "…", "hint": "…"}}`, in any order
 (`wait` may take hours). Between replies come events of the processes that this connection is
-attached to, `{"event": "text", "pid": 3, "text": "Hi"}`.
+attached to: `{"event": "text", "pid": 3, "text": "Hi"}`.
 
 Plain dataclasses on purpose: the client must start without pydantic. The kernel validates what
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 MAX_LINE = 1 << 20
-"""Longest line that either side accepts, in bytes."""
+"""Longest request, in bytes. What the kernel sends may be longer (`logs`)."""
 
 EngineState = Literal["loading", "ready", "restarting", "failed"]
 TurnStatus = Literal["done", "interrupted", "failed"]

@@ -73,19 +73,31 @@ class Stepper:
         """Step until the end. Returns early, at an action's border, when the kernel parks."""
         while self._process.alive and not self._kernel.parking:
             try:
-                await self._step()
-            except Interrupted as interruption:
-                await self._obey(interruption.signal)
+                await self._advance()
             except JournalError as error:
                 # Nothing was changed; the same step is tried again when the disk is back.
                 log.error("process %d waits for the journal: %s", self._process.pid, error)
                 self._become(State.BLOCKED, "the journal")
                 await asyncio.sleep(RETRY_JOURNAL_S)
-            except EngineError as error:
-                await self._fail(str(error))
-            except Exception as error:
-                log.exception("process %d failed", self._process.pid)
-                await self._exit(EXIT_FAILED, f"EIO: {type(error).__name__}: {error}")
+
+    async def _advance(self) -> None:
+        """One step, whatever comes of it. Raises JournalError, and then nothing has changed."""
+        process = self._process
+        try:
+            await self._step()
+        except Interrupted as interruption:
+            try:
+                await self._obey(interruption.signal)
+            except JournalError:
+                process.deliver(interruption.signal)
+                raise
+        except EngineError as error:
+            await self._fail(str(error))
+        except JournalError:
+            raise
+        except Exception as error:
+            log.exception("process %d failed", process.pid)
+            await self._exit(EXIT_FAILED, f"EIO: {type(error).__name__}: {error}")
 
     async def _step(self) -> None:
         signal = self._process.take_signal()
@@ -109,15 +121,24 @@ class Stepper:
             process.mail.clear()
             self._become(State.BLOCKED, "a message")
             await self._interruptible(process.mail.wait())
+        self._turn = TurnInProgress()
         # The message stays in the mailbox until the engine can count its tokens.
         self._become(State.BLOCKED, "the engine")
-        with contextlib.suppress(EngineUnusable):
+        interruption: Interrupted | None = None
+        try:
             await self._interruptible(self._kernel.engine.ready())
+        except EngineUnusable:
+            pass  # the step after this one says so
+        except Interrupted as error:
+            if error.signal is not Signal.INT:
+                raise
+            interruption = error
         message = process.mailbox[0]
         page = self._new_page("user", message.text)
         await self._append(page, [records.delete_message(message)])
         process.mailbox.popleft()
-        self._turn = TurnInProgress()
+        if interruption is not None:
+            raise interruption
 
     async def _generate(self) -> None:
         process = self._process

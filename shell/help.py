@@ -25,7 +25,7 @@ async def help_(ctx: Context) -> Outcome:
         document = {"verbs": [{"name": v.name, "summary": v.summary} for v in listed]}
         return Outcome(document, overview(listed, in_session=ctx.in_session))
     found = TABLE.get(ctx.args.verb) or find(ctx.args.verb)
-    text = parser_of(found).format_help()
+    text = parser_of(found, ctx.in_session).format_help()
     return Outcome({"name": found.name, "summary": found.summary, "text": text}, text)
 
 

@@ -165,8 +165,7 @@ class Shell:
             self._on_interrupt = None
 
     async def _verb(self, found: Verb, line: str) -> None:
-        parser_of(found).prog = found.name
-        args, rest = parse(found, _words(found, line)[1:])
+        args, rest = parse(found, _words(found, line)[1:], in_session=True)
         out = Output(as_json=args.json, verbose=args.verbose)
         ctx = InSession(self, args, rest, out)
         task = asyncio.ensure_future(found.handler(ctx))
@@ -338,9 +337,8 @@ def _words(found: Verb, line: str) -> list[str]:
     except ValueError as error:
         if found.takes_words:
             return line.split()
-        raise UsageError(
-            f"{error.args[0].lower()}: quotes come in pairs", usage=parser_of(found).format_usage()
-        ) from None
+        usage = parser_of(found, True).format_usage()
+        raise UsageError(f"{error.args[0].lower()}: quotes come in pairs", usage=usage) from None
 
 
 def _keys() -> KeyBindings:

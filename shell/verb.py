@@ -190,11 +190,14 @@ def find(name: str, *, in_session: bool = False) -> Verb:
     return found
 
 
-def parse(found: Verb, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+def parse(
+    found: Verb, argv: Sequence[str], *, in_session: bool = False
+) -> tuple[argparse.Namespace, list[str]]:
     """The verb's arguments, and what an open-ended verb passes on."""
-    args, rest = parser_of(found).parse_known_args(argv)
+    parser = parser_of(found, in_session)
+    args, rest = parser.parse_known_args(argv)
     if rest and not found.open_ended:
-        parser_of(found).refuse_unknown(rest)
+        parser.refuse_unknown(rest)
     return args, rest
 
 
@@ -219,10 +222,10 @@ class Parser(argparse.ArgumentParser):
 
 
 @functools.cache
-def parser_of(found: Verb) -> Parser:
+def parser_of(found: Verb, in_session: bool = False) -> Parser:
     """The verb's parser. Only the verb in use gets one: a parser of them all is slow to build."""
     parser = Parser(
-        prog=f"llmos {found.name}",
+        prog=found.name if in_session else f"llmos {found.name}",
         description=found.summary,
         allow_abbrev=False,
         # A width in advance, or argparse loads shutil and five compressors to ask for it.

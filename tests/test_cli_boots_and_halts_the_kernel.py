@@ -132,7 +132,7 @@ def test_the_kernel_survives_the_terminal_that_booted_it(place: Place) -> None:
         terminal.wait_for("You said: hello")
     time.sleep(0.2)
     listed = json.loads(place.llmos("ps", "--json").stdout)["processes"]
-    assert [p["name"] for p in listed if p["interactive"] and p["exit_status"] is None] == ["shell"]
+    assert [p["name"] for p in listed if p["state"] == "blocked"] == ["init", "shell"]
 
 
 def test_a_long_state_folder_works_too(place: Place) -> None:

@@ -36,7 +36,7 @@ MISTYPED = [
     ("man grepp", 127, "grepp"),
     ("man ps", 127, "llmos help ps"),
     ("man raed_file", 127, "read_file"),
-    ("wait 1 --timeout 0.1", 124, ""),
+    ("wait 1", 2, "ends with the kernel"),
     ("boot", 1, "already running"),
     ("shell", 2, "needs a terminal"),
     ("", 2, "needs a terminal"),
@@ -96,6 +96,13 @@ def test_a_process_gives_its_status(sim_kernel: KernelProcess) -> None:
     pid = sim_kernel.llmos("spawn", "-i").stdout.strip()
     assert sim_kernel.llmos("kill", pid, "-s", "SIGKILL").returncode == 0
     assert sim_kernel.llmos("wait", pid).returncode == 137
+
+
+def test_a_wait_that_takes_too_long_is_given_up(sim_kernel: KernelProcess) -> None:
+    pid = sim_kernel.llmos("spawn", "-i").stdout.strip()
+    assert sim_kernel.llmos("wait", pid, "--timeout", "0.1").returncode == 124
+    document = json.loads(sim_kernel.llmos("wait", pid, "--timeout", "0.1s", "--json").stdout)
+    assert document["error"]["code"] == "ETIME"
 
 
 def test_a_run_that_takes_too_long_is_ended(sim_kernel: KernelProcess) -> None:

@@ -95,7 +95,10 @@ class VllmDriver:
             loop.call_soon_threadsafe(progress, words)
 
         try:
-            self._llm, self._chat = await loop.run_in_executor(self._thread, self._load, tell)
+            # Two calls: a library keeps the stack frames of its import, and with them whatever
+            # the frames hold, which must not be the engine.
+            await loop.run_in_executor(self._thread, self._import, tell)
+            self._llm, self._chat = await loop.run_in_executor(self._thread, self._launch, tell)
         except EngineUnusable:
             raise
         except Exception as error:
@@ -110,28 +113,37 @@ class VllmDriver:
             kv_cache_tokens=blocks * config.cache_config.block_size or window,
         )
 
-    def _load(self, tell: Progress) -> tuple[Any, _Chat]:
-        """In the driver's thread: import, configure, start the EngineCore."""
+    def _import(self, tell: Progress) -> None:
+        """In the driver's thread: seconds, at the first start."""
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         if Path(self._settings.model).exists():
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         tell("importing vLLM")
         try:
-            from vllm.platforms import current_platform
+            import vllm
         except ImportError as error:
             raise EngineUnusable(
                 f"vLLM is not installed ({error}): `make install` installs it"
             ) from error
-        on_cpu = current_platform.is_cpu()
         try:
-            from vllm.engine.arg_utils import AsyncEngineArgs
-            from vllm.v1.engine.async_llm import AsyncLLM
+            import vllm.engine.arg_utils
+            import vllm.parser
+            import vllm.renderers.online_renderer
+            import vllm.v1.engine.async_llm  # noqa: F401
         except ImportError as error:
             raise EngineUnusable(
                 f"vLLM {_version()} lacks what this driver needs ({error}); "
                 f"it is written for {WRITTEN_FOR}"
             ) from error
+
+    def _launch(self, tell: Progress) -> tuple[Any, _Chat]:
+        """In the driver's thread: configure, start the EngineCore."""
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.platforms import current_platform
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        on_cpu = current_platform.is_cpu()
         tell("reading the model")
         config = AsyncEngineArgs(**self._engine_args(on_cpu)).create_engine_config()
         if on_cpu and config.parallel_config.world_size == 1:
@@ -172,6 +184,10 @@ class VllmDriver:
     async def stop(self) -> None:
         llm, self._llm, self._chat = self._llm, None, None
         if llm is not None:
+            if llm.output_handler is not None:
+                # First, or it takes the end of the engine for a crash and logs it as one.
+                llm.output_handler.cancel()
+                await asyncio.gather(llm.output_handler, return_exceptions=True)
             with contextlib.suppress(Exception):
                 await asyncio.get_running_loop().run_in_executor(self._thread, llm.shutdown)
             del llm

@@ -1,0 +1,52 @@
+"""While the journal cannot be written nothing is acknowledged; when it can, all goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from simulation import simulate
+
+from llmos.kernel.engine.simulated import SimulatedDriver
+from llmos.kernel.journal import JournalError
+from llmos.kernel.kernel import Kernel
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow: every write fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_process_waits_for_the_disk_and_then_goes_on(tmp_path: Path) -> None:
+    async def main(kernel: Kernel, _: SimulatedDriver) -> str:
+        process = await kernel.spawn(task=None, name="p", root=Path("/"), interactive=True)
+        await kernel.send(process.pid, "count 50")
+        await asyncio.sleep(0.06)
+        with full_disk():
+            with pytest.raises(JournalError, match="cannot write the journal"):
+                await kernel.send(process.pid, "not acknowledged")
+            with pytest.raises(JournalError):
+                await kernel.spawn(task="nor this", name=None, root=Path("/"))
+            while process.waits_for != "the journal":
+                await asyncio.sleep(0.01)
+            assert len(process.space) < 2, "no page that is not on disk"
+        while len(process.space) < 2:
+            await asyncio.sleep(0.1)
+        assert [entry.page.role for entry in process.space.table] == ["user", "assistant"]
+        assert [message.text for message in process.mailbox] == []
+        assert [p.pid for p in kernel.table] == [1, process.pid]
+        last = process.space.last
+        assert last is not None
+        return last.text
+
+    assert simulate(tmp_path, main).split()[-1] == "50"
