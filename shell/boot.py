@@ -48,8 +48,14 @@ OPTIONS = (
 async def shell(ctx: Context) -> Outcome:
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or ctx.out.as_json:
         raise UsageError("the interactive shell needs a terminal", "llmos help lists the verbs")
-    if _running(ctx.paths) is None:
+    running = _running(ctx.paths)
+    if running is None:
         await _start(ctx)
+    elif given := _kernel_options(ctx):
+        ctx.out.note(
+            f"a kernel already runs with {running.engine.model}, os pid {running.os_pid}: "
+            f"{' '.join(given)} would take effect after llmos halt"
+        )
     return await ctx.enter(None)
 
 
@@ -155,11 +161,6 @@ async def _start(ctx: Context) -> KernelStatus:
 def _launch(ctx: Context) -> Popen[bytes]:
     from subprocess import DEVNULL, STDOUT, Popen
 
-    chosen = [
-        *(("--model", ctx.args.model) if ctx.args.model else ()),
-        *(("--driver", ctx.args.driver) if ctx.args.driver else ()),
-        *ctx.rest,
-    ]
     paths = ctx.paths
     where = [
         *("--state-dir", paths.state_dir),
@@ -167,7 +168,7 @@ def _launch(ctx: Context) -> Popen[bytes]:
         *("--plugins-dir", paths.plugins),
     ]
     # -P and the state folder: a module in the folder where the user happens to be must not get in.
-    command = [sys.executable, "-P", "-m", "llmos.kernel.boot", *where, *chosen]
+    command = [sys.executable, "-P", "-m", "llmos.kernel.boot", *where, *_kernel_options(ctx)]
     os.makedirs(os.path.dirname(paths.socket), mode=0o700, exist_ok=True)
     log = os.open(ctx.paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
@@ -181,6 +182,15 @@ def _launch(ctx: Context) -> Popen[bytes]:
         )
     finally:
         os.close(log)
+
+
+def _kernel_options(ctx: Context) -> list[str]:
+    """What of the command line is the kernel's to read."""
+    return [
+        *(("--model", ctx.args.model) if ctx.args.model else ()),
+        *(("--driver", ctx.args.driver) if ctx.args.driver else ()),
+        *ctx.rest,
+    ]
 
 
 def _died(paths: Paths, log_began: int, returncode: int) -> ShellError:

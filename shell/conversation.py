@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 
 from .async_client import AsyncClient
 from .engine import still_loading
@@ -175,8 +176,7 @@ class Conversation:
 
     def _begin(self) -> None:
         """The agent speaks unasked, or answers what was asked while the engine loaded."""
-        if self._turn_over.is_set():
-            self._turn_over.clear()
+        self._turn_over.clear()
         self._stage.make_way()
 
     def _ended(self, event: Any) -> None:
@@ -185,8 +185,6 @@ class Conversation:
         self._talk_to(None, spawned_here=False)
 
     def _new_view(self) -> TurnView:
-        import sys
-
         return TurnView(
             self._stage.write,
             lambda text: self._stage.write(text, "dim"),

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 EXIT_INTERRUPTED = 130
-DEBUG_HINT = "LLMOS_DEBUG=1 shows where"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,7 +71,7 @@ def _run(argv: list[str]) -> int:
     except Exception as error:
         if os.environ.get("LLMOS_DEBUG"):
             raise
-        out.failure(ShellError(f"a mistake in llmos: {type(error).__name__}: {error}", DEBUG_HINT))
+        out.failure(mistake(error))
         return 1
 
 
@@ -80,6 +79,13 @@ def _interrupted() -> ShellError:
     error = ShellError("interrupted")
     error.code = "EINTR"
     return error
+
+
+def mistake(error: Exception) -> ShellError:
+    """What no user can have caused, in one line."""
+    return ShellError(
+        f"a mistake in llmos: {type(error).__name__}: {error}", "LLMOS_DEBUG=1 shows where"
+    )
 
 
 def _verb(argv: list[str], out: Output) -> int:

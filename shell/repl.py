@@ -20,7 +20,7 @@ from .async_client import AsyncClient
 from .completion import VerbCompleter
 from .conversation import Conversation
 from .errors import Interrupted, NoKernel, ShellError, UsageError
-from .main import show
+from .main import mistake, show
 from .output import Output, columns_of
 from .processes import exit_line
 from .stage import Keyboard, MadeWay, Stage
@@ -118,6 +118,10 @@ class Shell:
             Output().failure(error)
         except (Interrupted, SystemExit):
             pass
+        except Exception as error:
+            if os.environ.get("LLMOS_DEBUG"):
+                raise
+            Output().failure(mistake(error))
         return True
 
     # ---- lines ----------------------------------------------------------------------------

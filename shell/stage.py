@@ -37,6 +37,8 @@ class Stage:
         self._made_way = False
         self._above: list[str] = []
         """What waits to be written above the prompt."""
+        self._due = False
+        """True while `_write_above` is already on its way."""
 
     # ---- the prompt -----------------------------------------------------------------------
 
@@ -76,7 +78,8 @@ class Stage:
             sys.stdout.flush()
             return
         self._above.append(painted)
-        if "\n" in text and not self._made_way:
+        if "\n" in text and not self._made_way and not self._due:
+            self._due = True
             run_in_terminal(lambda: self._write_above(whole_lines=True))
 
     def note(self, text: str, style: str = "dim") -> None:
@@ -84,6 +87,7 @@ class Stage:
         self.write(harmless(text) + "\n", style)
 
     def _write_above(self, *, whole_lines: bool) -> None:
+        self._due = False
         waiting = "".join(self._above)
         lines, newline, rest = waiting.rpartition("\n") if whole_lines else (waiting, "", "")
         self._above = [rest] if rest else []

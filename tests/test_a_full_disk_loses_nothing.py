@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from simulation import simulate
 
 from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.journal import JournalError
 from llmos.kernel.kernel import Kernel
+from simulation import simulate
 
 
 @contextmanager

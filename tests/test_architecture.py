@@ -75,7 +75,7 @@ def test_no_engine_is_imported_outside_its_driver() -> None:
     for room in MAY_IMPORT:
         for file in sources(room):
             text = file.read_text()
-            if file.name == "vllm.py" or room == "pilot":
+            if file.name.startswith("vllm") or room == "pilot":
                 continue
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.ImportFrom) and node.level == 0:

@@ -135,6 +135,14 @@ def test_the_kernel_survives_the_terminal_that_booted_it(place: Place) -> None:
     assert [p["name"] for p in listed if p["state"] == "blocked"] == ["init", "shell"]
 
 
+def test_options_for_a_kernel_that_already_runs_are_not_lost_in_silence(place: Place) -> None:
+    place.llmos("boot", *SIMULATED)
+    with Terminal([*LLMOS, "--model", "other"], env=place.env) as terminal:
+        terminal.wait_for("already runs with simulated")
+        terminal.wait_for("--model other would take effect after llmos halt")
+        terminal.wait_for("^llmos>")
+
+
 def test_a_long_state_folder_works_too(place: Place) -> None:
     place.env["LLMOS_STATE_DIR"] = str(place.folder / ("deep" * 10) / ("deeper" * 10))
     assert place.llmos("boot", *SIMULATED).returncode == 0

@@ -1,0 +1,56 @@
+"""What the documents name is there, and what they show works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "pilot/MODEL_CARD.md")
+ROOMS = "kernel|memory|syscalls|plugins|shell|pilot|tests|bench|docs|requirements"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_file_that_is_named_exists(name: str) -> None:
+    text = (ROOT / name).read_text()
+    named = set(
+        re.findall(rf"(?<![\w/.])(?:{ROOMS})/[\w/.-]*\w\.(?:py|md|sh|txt|json|jinja)\b", text)
+    )
+    missing = [path for path in sorted(named) if not (ROOT / path).exists()]
+    assert not missing
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for name in DOCUMENTS:
+        for target in re.findall(
+            r"(?:^|`)make ([a-z]+(?:-[a-z]+)?)\b", (ROOT / name).read_text(), re.M
+        ):
+            bench = target.removeprefix("bench-")
+            known = re.search(rf"^{target}:", makefile, re.MULTILINE)
+            assert known or (ROOT / "bench" / f"{bench}.py").exists(), target
+
+
+def test_every_verb_that_the_readme_shows_is_one() -> None:
+    readme = (ROOT / "README.md").read_text()
+    shown = set(re.findall(r"(?:^|\| |; )llmos ([a-z]+)\b", readme, re.MULTILINE))
+    help_text = subprocess.run(
+        [sys.executable, "-m", "llmos", "help"], capture_output=True, text=True, check=True
+    ).stdout
+    verbs = set(re.findall(r"^\s*([a-z]+)\b", help_text, re.MULTILINE))
+    assert {"run", "ps", "boot"} <= shown <= verbs, shown - verbs
+
+
+def test_the_readmes_plugin_is_a_whole_plugin(tmp_path: Path) -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    path = tmp_path / "shout.py"
+    path.write_text(source)
+    from llmos.syscalls.loader import load_file
+
+    (syscall,) = load_file(path, "shout")
+    assert syscall.spec.name == "shout"
+    assert syscall.function("hi") == "HI"
