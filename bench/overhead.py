@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from llmos.kernel.boot import PROGRAMS
 from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Completion, Delta, Prompt
 from llmos.kernel.engine.supervisor import Engine
@@ -106,7 +107,7 @@ async def main(rounds: int, model: str) -> None:
         journal = Journal(config.journal, swap.SCHEMA, notes.SCHEMA)
         engine = Engine(driver)
         plugins = PluginRegistry(config.plugins_dir)
-        kernel = Kernel(config, journal, engine, plugins)
+        kernel = Kernel(config, journal, engine, plugins, PROGRAMS)
         await kernel.start_init()
         await plugins.load()
         supervision = asyncio.create_task(engine.run())

@@ -25,8 +25,11 @@ from .kernel import Kernel
 from .recovery import recover
 from .server import Server
 from .service import Service
+from .stepper import Stepper
 
 log = logging.getLogger(__name__)
+
+PROGRAMS = {"agent": Stepper}
 
 EXIT_RUNNING_ALREADY = 75
 EXIT_CONFIG = 78
@@ -42,7 +45,7 @@ async def boot(config: KernelConfig) -> None:
     journal = Journal(config.journal, swap.SCHEMA, notes.SCHEMA)
     engine = Engine(make_driver(config))
     plugins = PluginRegistry(config.plugins_dir)
-    kernel = Kernel(config, journal, engine, plugins)
+    kernel = Kernel(config, journal, engine, plugins, PROGRAMS)
 
     recovered = await journal.read(recover)  # before anyone can ask for a process
     kernel.adopt_all(

@@ -7,8 +7,9 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from ..memory.address_space import AddressSpace
 from ..memory.pager import Pager
@@ -25,7 +26,6 @@ from .journal import Journal
 from .messages import ExitInfo
 from .process import INIT_PID, Accounting, Message, Process, Signal, State
 from .scheduler import Scheduler
-from .stepper import Stepper
 from .table import ProcessTable
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,22 @@ PARK_GRACE_S = 5.0
 MAX_RESERVE_TOKENS = 512
 
 
+class Running(Protocol):
+    """A program at work in a process: what the kernel starts and stops."""
+
+    cannot_repeat: bool
+    """True while something is under way that must not be cut off without need."""
+
+    async def run(self) -> None:
+        """Until the process has exited or the kernel parks."""
+        ...
+
+
 class Kernel:
-    """Owns every process. All methods run on the kernel's loop."""
+    """Owns every process. All methods run on the kernel's loop.
+
+    `programs` says by name what can run in a process, and how it is made to.
+    """
 
     def __init__(
         self,
@@ -45,6 +59,7 @@ class Kernel:
         journal: Journal,
         engine: Engine,
         plugins: PluginRegistry,
+        programs: Mapping[str, Callable[[Kernel, Process], Running]],
     ) -> None:
         self.config = config
         self.journal = journal
@@ -60,7 +75,8 @@ class Kernel:
         """Calls that a crash cut off and that must not be made again, (pid, call_id)."""
         self.started = time.monotonic()
         self._message_ids = itertools.count(1)
-        self._steppers: dict[int, Stepper] = {}
+        self._programs = programs
+        self._at_work: dict[int, Running] = {}
         self._reaped = Accounting()
 
     # ---- life -----------------------------------------------------------------------------
@@ -107,11 +123,11 @@ class Kernel:
         that must not be cut off is given a few seconds to finish."""
         self.parking = True
         tasks = []
-        for pid, stepper in self._steppers.items():
-            task = self.table.find(pid).stepper
+        for pid, running in self._at_work.items():
+            task = self.table.find(pid).task
             if task is not None and not task.done():
                 tasks.append(task)
-                if not stepper.cannot_repeat:
+                if not running.cannot_repeat:
                     task.cancel()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=PARK_GRACE_S)
@@ -193,9 +209,9 @@ class Kernel:
         )
 
     def _start(self, process: Process) -> None:
-        stepper = Stepper(self, process)
-        self._steppers[process.pid] = stepper
-        process.stepper = asyncio.create_task(stepper.run(), name=f"process {process.pid}")
+        running = self._programs[process.program](self, process)
+        self._at_work[process.pid] = running
+        process.task = asyncio.create_task(running.run(), name=f"process {process.pid}")
 
     async def send(self, pid: int, text: str) -> None:
         """Put a message into a mailbox; in the journal when this returns. Raises ESRCH."""
@@ -230,7 +246,7 @@ class Kernel:
         )
         process.exit, process.state, process.waits_for = ended, State.ZOMBIE, ""
         process.exited.set()
-        self._steppers.pop(process.pid, None)
+        self._at_work.pop(process.pid, None)
         self.bus.publish(messages.Exit(process.pid, status, output))
         for orphan in orphans:
             orphan.parent = INIT_PID

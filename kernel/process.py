@@ -101,7 +101,7 @@ class Process:
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     mail: asyncio.Event = field(default_factory=asyncio.Event)
     pending: Signal | None = None
-    stepper: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] | None = None
     operation: asyncio.Task[object] | None = None
 
     @property

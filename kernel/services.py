@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from ..memory.notes import find_notes, write_note
 from ..syscalls.context import ExitRecord, ProcessRecord
 from ..syscalls.errno import ECHILD, EINVAL, EPERM
+from .kernel import Kernel
 from .messages import ExitInfo
 from .process import INIT_PID, Process, Signal
 from .records import read_process
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 
 class Services:

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ..memory.page import Call, Page
 from ..memory.swap import Statement, page_out, write_page
@@ -29,11 +29,9 @@ from .engine.driver import (
     ToolCall,
 )
 from .journal import JournalError
+from .kernel import Kernel
 from .process import EXIT_FAILED, Process, Signal, State
 from .trap import trap
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 log = logging.getLogger(__name__)
 

@@ -10,17 +10,14 @@ simply made again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..memory.page import Call
 from ..syscalls import Context
 from ..syscalls.errno import EINTR, SyscallError
 from . import records
+from .kernel import Kernel
 from .process import Process
 from .services import Services
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import virtual_time
+from llmos.kernel.boot import PROGRAMS
 from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import Script, SimulatedDriver, echo
@@ -40,7 +41,7 @@ def simulate(
         loop.watch(lambda: journal.busy)
         engine = Engine(driver)
         plugins = PluginRegistry(settings.plugins_dir)
-        kernel = Kernel(settings, journal, engine, plugins)
+        kernel = Kernel(settings, journal, engine, plugins, PROGRAMS)
         found = await journal.read(recover)
         kernel.adopt_all(
             found.processes, found.last_pid, found.last_message_id, found.interrupted_calls

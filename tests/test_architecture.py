@@ -82,6 +82,41 @@ def test_no_engine_is_imported_outside_its_driver() -> None:
                     assert (node.module or "").split(".")[0] not in {"vllm", "torch"}, file
 
 
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_no_circle_inside_a_room(room: str) -> None:
+    """Imports for type checkers alone count, too: a circle is a circle for its reader."""
+    graph = {file: set(neighbours(file)) for file in sources(room)}
+    done: set[Path] = set()
+
+    def visit(file: Path, path: tuple[Path, ...]) -> None:
+        assert file not in path, " → ".join(p.name for p in (*path[path.index(file) :], file))
+        if file not in done:
+            for target in graph[file]:
+                visit(target, (*path, file))
+            done.add(file)
+
+    for file in graph:
+        visit(file, ())
+
+
+def neighbours(file: Path) -> Iterator[Path]:
+    """Files of the same room that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+            continue
+        folder = file.parent
+        for _ in range(node.level - 1):
+            folder = folder.parent
+        base = folder.joinpath(*(node.module or "").split("."))
+        candidates = [base.with_suffix(".py")] if node.module else []
+        candidates += [base / f"{alias.name}.py" for alias in node.names]
+        for candidate in candidates:
+            if candidate.exists() and candidate.is_relative_to(
+                ROOT / file.relative_to(ROOT).parts[0]
+            ):
+                yield candidate
+
+
 def test_every_package_is_in_the_wheel() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {"llmos"} | {
