@@ -108,3 +108,10 @@ class KernelError(ShellError):
 
 class Interrupted(Exception):
     """Ctrl-C while a verb waited for the kernel."""
+
+
+def mistake(error: Exception) -> ShellError:
+    """What no user can have caused, in one line."""
+    return ShellError(
+        f"a mistake in llmos: {type(error).__name__}: {error}", "LLMOS_DEBUG=1 shows where"
+    )

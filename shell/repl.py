@@ -19,13 +19,12 @@ from prompt_toolkit.shortcuts.prompt import PromptSession
 from .async_client import AsyncClient
 from .completion import VerbCompleter
 from .conversation import Conversation
-from .errors import Interrupted, NoKernel, ShellError, UsageError
-from .main import mistake, show
+from .errors import Interrupted, NoKernel, ShellError, UsageError, mistake
 from .output import Output, columns_of
 from .processes import exit_line
 from .stage import Keyboard, MadeWay, Stage
 from .toolbar import Toolbar
-from .verb import TABLE, Context, Outcome, Verb, did_you_mean, parse, parser_of
+from .verb import TABLE, Context, Outcome, Verb, did_you_mean, parse, parser_of, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

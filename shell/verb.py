@@ -46,6 +46,14 @@ class Outcome:
         self.status = status
 
 
+def show(outcome: Outcome, out: Output) -> None:
+    """The outcome on stdout: as its text, or as the one JSON document."""
+    if out.as_json:
+        out.document({"ok": outcome.status == 0, **outcome.document})
+    else:
+        out.line(outcome.text)
+
+
 class Context:
     """One run of a verb: its arguments, its output, and its way to the kernel.
 

@@ -1,10 +1,14 @@
-"""The client starts light: what a verb loads, and what that costs."""
+"""The client starts light: what a verb loads, and what that costs.
+
+CPU times are the lowest of several runs: whatever else runs on the machine only adds to them.
+Where a machine is too slow for the budgets themselves, the client must keep close to what Python,
+or the library that draws the prompt, takes alone.
+"""
 
 from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 
@@ -26,7 +30,9 @@ sys.exit(status)
 """
 
 PS_CPU_MS = 80.0
+PS_TO_PYTHON = 2.5
 FIRST_PROMPT_CPU_MS = 220.0
+PROMPT_TO_LIBRARY = 1.5
 
 
 @pytest.mark.parametrize("verb", ["ps", "status", "plugins", "man", "help", "run hello", "logs 1"])
@@ -66,18 +72,27 @@ def cpu_ms(command: list[str], env: dict[str, str]) -> float:
     return 1000 * (used.ru_utime + used.ru_stime)
 
 
+def cpu_ms_until(shown: str, command: list[str], env: dict[str, str]) -> float:
+    """User and system time of a command in a terminal until it shows something."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with Terminal(command, env=env) as terminal:
+        terminal.wait_for(shown)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
 def test_ps_fits_its_cpu_budget(sim_kernel: KernelProcess) -> None:
-    ps = [sys.executable, "-m", "llmos", "ps"]
-    samples = [cpu_ms(ps, sim_kernel.env) for _ in range(9)]
-    assert statistics.median(samples) <= PS_CPU_MS, samples
+    python, ps = [], []
+    for _ in range(9):
+        python.append(cpu_ms([sys.executable, "-c", "pass"], sim_kernel.env))
+        ps.append(cpu_ms([sys.executable, "-m", "llmos", "ps"], sim_kernel.env))
+    assert min(ps) <= max(PS_CPU_MS, PS_TO_PYTHON * min(python)), (python, ps)
 
 
 def test_the_first_prompt_fits_its_cpu_budget(sim_kernel: KernelProcess) -> None:
-    samples = []
+    imports = "import prompt_toolkit; print('llmos>', flush=True); input()"
+    bare, shell = [], []
     for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        with Terminal([sys.executable, "-m", "llmos"], env=sim_kernel.env) as terminal:
-            terminal.wait_for("llmos>")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        samples.append(1000 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime))
-    assert statistics.median(samples) <= FIRST_PROMPT_CPU_MS, samples
+        bare.append(cpu_ms_until("llmos>", [sys.executable, "-c", imports], sim_kernel.env))
+        shell.append(cpu_ms_until("llmos>", [sys.executable, "-m", "llmos"], sim_kernel.env))
+    assert min(shell) <= max(FIRST_PROMPT_CPU_MS, PROMPT_TO_LIBRARY * min(bare)), (bare, shell)
