@@ -1,0 +1,240 @@
+"""Scenes about processes: helpers that are started, waited for, listed and ended."""
+
+# ruff: noqa: E501  (a template, like a table row, reads best on one line)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from . import words
+from .clock_scenes import calculate_scene, now_scene
+from .file_scenes import (
+    denial,
+    failure,
+    list_scene,
+    read_scene,
+    search_scene,
+    write_scene,
+)
+from .grammar import one_of
+from .note_scenes import recall_scene
+from .scene import Scene, Step
+
+_HELPER = "[a helper|an agent|a helper agent|a process|another agent|a new agent|a child|a worker|a subagent|a new helper]"
+
+# Third person, as said of a helper, and the order that the helper gets.
+_VERB_FORMS = {
+    "list": "lists", "read": "reads", "show": "shows", "find": "finds", "search": "searches",
+    "write": "writes", "count": "counts", "work": "works", "calculate": "calculates",
+    "tell": "tells", "look": "looks", "check": "checks", "print": "prints", "open": "opens",
+    "save": "saves", "put": "puts", "create": "creates", "make": "makes", "give": "gives",
+    "display": "displays", "compute": "computes", "add": "adds", "multiply": "multiplies",
+    "divide": "divides", "grep": "greps", "replace": "replaces", "overwrite": "overwrites",
+    "fill": "fills", "view": "views", "see": "sees", "inspect": "inspects", "recall": "recalls",
+    "subtract": "subtracts", "store": "stores", "set": "sets", "change": "changes", "let": "lets",
+    "have": "has", "take": "takes", "output": "outputs", "quote": "quotes", "evaluate": "evaluates",
+    "remember": "remembers", "note": "notes", "keep": "keeps", "dump": "dumps", "clean": "cleans",
+    "fix": "fixes", "test": "tests", "watch": "watches", "sort": "sorts", "copy": "copies",
+    "update": "updates", "draw": "draws", "wait": "waits", "sum": "sums", "report": "reports",
+    "collect": "collects", "pack": "packs", "repair": "repairs", "describe": "describes",
+}  # fmt: skip
+
+_THIRD_PERSON = (
+    f"[start|spawn|launch|create|run|make|get] {_HELPER} [that|which|who] {{task}}",
+    f"[I want|I need|we need|give me] {_HELPER} [that|which|who] {{task}}",
+)
+_ORDER = (
+    f"[start|spawn|launch|run|create|use|get|ask|tell] {_HELPER} to {{task}}",
+    f"[have|let|make] {_HELPER} {{task}}",
+    f"[start|spawn|launch] {_HELPER}[:| with the task:| for this:] {{task}}",
+    "[delegate|hand off|delegate this]: {task}",
+    "spawn[:|] {task}",
+    "[let|have] [someone|somebody] else {task}",
+    f"{{task}} [with|in|using] {_HELPER}",
+    "{task} [in|as] a [new|separate|child] process",
+)
+_BACKGROUND = "[in the background|without waiting|and do not wait|but don't wait|, don't wait for it|, do not wait]"
+
+_WAIT = (
+    "wait for [process|pid|helper|agent|number|the process|the helper|] {pid}",
+    "wait [until|till] [process|pid|helper|agent|] {pid} [ends|is done|has finished|finishes|is finished|exits]",
+    "wait for [pid|process|helper|] {pid} to [end|finish|exit|be done]",
+    "wait {pid}",
+    "what did [process|pid|helper|agent|] {pid} [say|answer|find|return|report]",
+    "[get|give me|show me] the [answer|result] of [process|pid|helper|agent|] {pid}",
+    "what is the [answer|result] of [process|pid|helper|agent] {pid}",
+    "is [process|pid|helper|agent] {pid} [done|finished|ready] yet",
+    "join [process|pid|] {pid}",
+)
+_KILL = (
+    "[kill|end|stop|terminate|abort|cancel] [process|pid|helper|agent|the process|number|the helper] {pid}",
+    "[kill|end|stop|terminate] {pid}",
+    "kill [the process|] [with|] [pid|number] {pid}",
+    "shut down [process|helper|pid] {pid}",
+    "[get rid of|put an end to] [process|pid|helper] {pid}",
+    "[process|helper|pid] {pid} [must|should|has to] [end|stop|die]",
+    "make [process|helper|pid] {pid} [stop|end]",
+)
+_LIST = (
+    "list [the|all|all the|my|] [running|] processes",
+    "list [the|all the|] [agents|helpers|pids]",
+    "[which|what] [processes|agents|helpers] are [running|there|active|alive|around]",
+    "[show|give|tell] me [the|all|all the|my] [running|] [processes|agents|helpers]",
+    "[show|display|print] [the|all|] [running|] [processes|agents|helpers]",
+    "[what is|what's|who is|who's] running [right now|now|at the moment|here|]",
+    "what processes [exist|do we have|do you see|can you see|do I have|are there]",
+    "how many [processes|agents|helpers] are [running|there]",
+    "ps",
+    "processes",
+    "[show|print|see] the process [table|list]",
+    "the process [table|list]",
+    "[is anything|is anyone|is any process|are any helpers|are any agents] running",
+    "who else is [here|running|working]",
+    "see what is running",
+)
+_KILL_NAMED = (
+    "[kill|end|stop|terminate] the [process|helper|agent] [called|named|that is called] {name}",
+    "[kill|end|stop] the [process|helper|agent] that [runs|does] {name}",
+    "[kill|end|stop] the {name} [process|helper|agent]",
+)
+
+# An agent that has delegated everything would start helpers for ever: what helpers get is direct.
+_TASKS: tuple[Callable[[Random], Scene], ...] = (
+    list_scene, list_scene, list_scene, read_scene, read_scene, search_scene, write_scene,
+    calculate_scene, now_scene, recall_scene,
+)  # fmt: skip
+
+
+def _third_person(task: str) -> str | None:
+    """``lists the files`` for ``list the files``; None for what is not an order."""
+    verb, _, rest = task.partition(" ")
+    form = _VERB_FORMS.get(verb)
+    return f"{form} {rest}" if form and rest else None
+
+
+def _pid(rng: Random) -> int:
+    return rng.choice(
+        (rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 60), rng.randint(2, 4000))
+    )
+
+
+def _short_task(rng: Random) -> Scene:
+    """A scene whose request is an order that fits into the request for a helper."""
+    while True:
+        scene = rng.choice(_TASKS)(rng)
+        is_order = scene.request.split(" ")[0] in _VERB_FORMS
+        if scene.request.isprintable() and (is_order or rng.random() < 0.15):
+            return scene
+
+
+def exit_words(rng: Random, pid: int, answer: str) -> tuple[str, str]:
+    """What ``wait`` returns about a process, and what the agent says of it."""
+    draw = rng.random()
+    if draw < 0.86:
+        return f"pid {pid} exited with status 0: {answer}", f"The helper (pid {pid}) says: {answer}"
+    if draw < 0.96:
+        status = rng.choice((1, 1, 1, 2, 124, 137, 152))
+        cause = rng.choice(("it was killed", "the engine failed", "out of budget", answer))
+        return (
+            f"pid {pid} exited with status {status}: {cause}",
+            f"The helper (pid {pid}) failed with status {status}: {cause}",
+        )
+    result = f"ETIME: pid {pid} is still running"
+    return result, failure(result)
+
+
+def spawn_scene(rng: Random) -> Scene:
+    job, pid = _short_task(rng), _pid(rng)
+    task, said = job.request, _third_person(job.request)
+    if said and rng.random() < 0.5:
+        request = one_of(rng, _THIRD_PERSON, task=said)
+    else:
+        request = one_of(rng, _ORDER, task=task)
+    start = Step("spawn", {"task": task}, f"pid {pid}")
+    result, answer = exit_words(rng, pid, job.answer)
+    wait = Step("wait", {"pid": pid}, result)
+    draw = rng.random()
+    if draw < 0.05:
+        refusal = denial(rng, "proc.spawn", task[:20])
+        return Scene(request, (Step("spawn", {"task": task}, refusal),), failure(refusal))
+    if draw < 0.2:
+        request += " " + one_of(rng, (_BACKGROUND,))
+        follow = one_of(
+            rng,
+            ("[now|] wait for [it|the helper|that]", "what did [it|the helper] [say|answer|find]"),
+        )
+        follow_ups = (Scene(follow, (wait,), answer),) if rng.random() < 0.5 else ()
+        return Scene(request, (start,), f"Started pid {pid}.", follow_ups=follow_ups)
+    return Scene(request, (start, wait), answer)
+
+
+def wait_scene(rng: Random) -> Scene:
+    pid = _pid(rng)
+    request = one_of(rng, _WAIT, pid=str(pid))
+    result, answer = exit_words(rng, pid, _short_task(rng).answer)
+    if rng.random() < 0.12:
+        result = f"ESRCH: no process {pid}"
+        answer = failure(result)
+    return Scene(request, (Step("wait", {"pid": pid}, result),), answer)
+
+
+def kill_scene(rng: Random) -> Scene:
+    pid = _pid(rng)
+    request = one_of(rng, _KILL, pid=str(pid))
+    result, answer = f"killed pid {pid}", f"Killed pid {pid}."
+    draw = rng.random()
+    if draw < 0.15:
+        result = f"ESRCH: no process {pid}"
+        answer = failure(result)
+    elif draw < 0.25:
+        result = denial(rng, "proc.signal", str(pid))
+        answer = failure(result)
+    return Scene(request, (Step("kill", {"pid": pid}, result),), answer)
+
+
+def _table(rng: Random) -> list[tuple[int, str, str]]:
+    """Rows of pid, state and name, as ``list_processes`` gives them."""
+    rows = [(1, "blocked", "init")]
+    pid = 1
+    for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4, 5))):
+        pid += rng.choice((1, 1, 2, rng.randint(1, 40)))
+        state = rng.choice(("running", "running", "ready", "blocked", "stopped", "zombie"))
+        name = rng.choice(("shell", "agent", words.noun(rng), words.identifier(rng)))
+        if rng.random() < 0.35:
+            name = rng.choice(_TASKS)(rng).request[:40].strip()
+        rows.append((pid, state, name.replace("\n", " ")))
+    return rows
+
+
+def table_words(rows: list[tuple[int, str, str]]) -> str:
+    """The answer to ``list_processes``."""
+    return "Processes:\n" + "\n".join(f"{pid} {state} {name}" for pid, state, name in rows)
+
+
+def processes_scene(rng: Random) -> Scene:
+    rows = _table(rng)
+    result = "\n".join(f"{pid} {state} {name}" for pid, state, name in rows)
+    return Scene(one_of(rng, _LIST), (Step("list_processes", {}, result),), table_words(rows))
+
+
+def kill_named_scene(rng: Random) -> Scene:
+    """Two steps: the pid of a named process must be looked up first."""
+    rows = _table(rng)
+    while len(rows) < 2:
+        rows = _table(rng)
+    pid, _, name = rng.choice(rows[1:])
+    request = one_of(rng, _KILL_NAMED, name=name)
+    look = Step("list_processes", {}, "\n".join(f"{p} {state} {n}" for p, state, n in rows))
+    return Scene(
+        request, (look, Step("kill", {"pid": pid}, f"killed pid {pid}")), f"Killed pid {pid}."
+    )
+
+
+SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
+    (1.4, spawn_scene),
+    (0.5, wait_scene),
+    (0.5, kill_scene),
+    (0.65, processes_scene),
+    (0.08, kill_named_scene),
+)

@@ -1,0 +1,246 @@
+"""Word pools and makers of names that no pool holds.
+
+A model of a few million parameters learns to *copy* only if what stands in a request is rarely
+something that it could know by heart. So most names here are drawn from large products (word x
+word x extension) or composed from syllables.
+"""
+
+# ruff: noqa: E501  (a template, like a table row, reads best on one line)
+
+from __future__ import annotations
+
+from random import Random
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+NOUNS = _split(
+    "account address airport album anchor angle animal answer apple april arm army arrow article "
+    "aunt autumn badge bag ball banana band bank barrel basket bath battery beach bean bear bed "
+    "bee bell belt bench bike bill bird birthday blanket board boat body bone book boot border boss "
+    "bottle box branch bread brick bridge brother brush bucket budget bug bus butter button cabin "
+    "cable cake calendar camera camp candle captain car card carpet carrot cart case castle cat "
+    "cellar chain chair chart cheese cherry chess child church circle city class clock cloud coach "
+    "coast coat code coffee coin colour comb company concert cook copper corn corner cotton cousin "
+    "cow crane cream crew crown cup curtain customer dance database date daughter day deadline desk "
+    "dentist device diary dinner doctor dog door draft dragon drawer dream dress driver drum duck "
+    "dust eagle ear engine error evening event exam eye face factory farm father feather fence "
+    "ferry field finger fire fish flag flight floor flour flower fog food foot forest fork fox "
+    "frame friend frog fruit garage garden gate ghost gift glass glove goal goat gold grain grape "
+    "grass guest guitar hall hammer hand harbour hat hill holiday home honey hook horse hospital "
+    "hotel hour house ice idea island jacket jar job juice key kitchen kite knee knife ladder lake "
+    "lamp laptop leaf lemon lesson letter library light lion list lock log lunch machine mail map "
+    "market mask match meadow meal meeting melon memory menu message metal milk mill mirror money "
+    "monkey month moon morning mother motor mountain mouse museum music nail neck needle neighbour "
+    "nephew nest net night north nose note number nurse oak ocean office oil onion orange order oven "
+    "owl package page paint palace paper parcel parent park party passport password path peach pear "
+    "pen pencil pepper phone photo piano picture pillow pilot pin pipe pizza plan plane plant plate "
+    "plum pocket poem pond port post pot potato printer prize project pump queen question rabbit "
+    "radio rain recipe report rent ring river road robot rocket roof room root rope rose route salad "
+    "salt sand scarf school screen screw sea season seat secret seed server shadow sheep shelf ship "
+    "shirt shoe shop shower signal silk silver sister size ski sky sleep snake snow soap sock sofa "
+    "song soup spider spoon spring square stairs stamp star station steam stone storm story street "
+    "string student sugar suit summer sun supper table tail task taxi tea teacher team tent test "
+    "theatre ticket tiger tomato tooth torch tower town toy train tree trip truck tunnel uncle "
+    "uniform valley van vase village violin visit voice wagon wall wallet watch water wave weather "
+    "wedding week wheel whistle wife wind window wine winter wire wolf wood wool word work yard year"
+)
+
+ADJECTIVES = _split(
+    "angry big black blue bold brave bright broken brown busy calm cheap clean clear clever cold "
+    "cool dark dead deep dirty dry dull early easy empty fair false fast fat final fine firm first "
+    "flat free fresh full funny gentle glad good grand great green grey happy hard heavy high hot "
+    "huge hungry kind last late lazy light little local lonely long loud low lucky main new nice "
+    "noisy odd old open orange pink plain polite poor proud public pure purple quick quiet rare raw "
+    "ready red rich right ripe rough round royal rusty sad safe secret sharp shiny short shy silent "
+    "silver simple slow small smart smooth soft solid sour spare strange strong sweet tall thick "
+    "thin tidy tiny tired true ugly warm weak weekly wet white wide wild wise wooden wrong yellow young"
+)
+
+VERBS = _split(
+    "add ask bake bend boil bring build buy call carry catch change check choose clean climb close "
+    "collect count cover cut deliver dig draw drink drive drop dry eat empty feed fill find finish "
+    "fix fly fold follow forget freeze get give grow guard hang heat help hide hold invite join jump "
+    "keep kick learn leave lend lift lose make meet mend miss mix move need open order pack paint "
+    "park pass pay pick plant play pour practise print pull push put read repair replace rest return "
+    "ride ring rinse rob run save see sell send set sew shake share show shut sing sit skip sleep "
+    "slice smell solve sort spell stand start stir stop study swim swing take talk taste teach tell "
+    "test thank throw tidy tie touch train travel try turn update use visit wait wake walk wash watch "
+    "water wear win wipe wish work wrap write"
+)
+
+PEOPLE = _split(
+    "Ada Alan Alice Amir Ana Ben Bob Boris Carla Carlos Chen Clara Dana David Diego Dora Edgar Elena "
+    "Emma Eric Eva Felix Fiona Frank Grace Hans Helen Hugo Ines Ivan Jack Jane Jim Joan Jonas Julia "
+    "Karl Kate Kim Lara Laura Leo Li Linda Lisa Lucas Luis Maria Mark Marta Max Maya Mia Mike Mina "
+    "Nadia Nina Noah Nora Olga Omar Oscar Paul Pedro Peter Petra Rita Robert Rosa Ruth Sam Sara Simon "
+    "Sofia Sven Tanja Theo Tim Tom Una Vera Victor Wendy Yara Yusuf Zoe"
+)
+
+PLACES = _split(
+    "Athens Berlin Bern Boston Bristol Cairo Chicago Copenhagen Delhi Dublin Geneva Hamburg Helsinki "
+    "Istanbul Jakarta Kyoto Lagos Leeds Lima Lisbon London Lyon Madrid Malta Milan Montreal Munich "
+    "Nairobi Naples Nice Osaka Oslo Paris Porto Prague Quito Riga Rome Seattle Seoul Sydney Tallinn "
+    "Tokyo Toronto Turin Vienna Warsaw Zagreb Zurich"
+)
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+NUMBER_WORDS = _split(
+    "one two three four five six seven eight nine ten eleven twelve noon midnight thirteen fifteen "
+    "twenty thirty forty fifty"
+)
+
+EXTENSIONS = _split(
+    "txt txt txt txt txt md md md py py py json csv log yaml toml cfg ini html css js sh rst tex xml "
+    "sql c h rs go java dat bak out"
+)
+
+# Names that people really type; they are worth knowing, yet stay a minority of the corpus.
+COMMON_FILES = _split(
+    "notes.txt todo.md todo.txt readme.md README.md main.py test.py app.py setup.py config.json "
+    "config.yaml data.csv server.log error.log output.txt input.txt index.html style.css Makefile "
+    "Dockerfile LICENSE requirements.txt package.json pyproject.toml diary.txt shopping.txt list.txt "
+    "greet.txt hello.txt hello.py plan.md report.md draft.txt ideas.txt recipes.md letter.txt names.txt "
+    "numbers.txt log.txt a.txt b.txt x.txt test.txt foo.txt .env .gitignore utils.py settings.toml"
+)
+COMMON_FOLDERS = _split(
+    "src docs tests lib bin data logs build tmp notes home project scripts images examples tools "
+    "config assets photos music downloads documents backup archive reports src/main docs/api "
+    "data/raw .git .. /tmp /etc /home"
+)
+
+_ONSETS = _split(
+    "b c d f g h j k l m n p r s t v w z br ch cl cr dr fl fr gl gr kr pl pr qu sh sk sl sm sn sp st "
+    "str sw th tr tw"
+)
+_VOWELS = _split("a a a e e e i i o o u ai ea ee oo ou y")
+_CODAS = ("", "", "", "", *_split("n r l s t m k x nd nt rt sh ck lf mp st"))
+
+
+def invented(rng: Random, syllables: int | None = None) -> str:
+    """A word that exists nowhere, such as ``brashoulf``."""
+    count = syllables or rng.choice((1, 2, 2, 2, 3))
+    return "".join(
+        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(count)
+    )
+
+
+def noun(rng: Random) -> str:
+    """A lower-case noun, one in four of them invented."""
+    return invented(rng) if rng.random() < 0.25 else rng.choice(NOUNS)
+
+
+def name(rng: Random) -> str:
+    """A person's name, one in five of them invented."""
+    return invented(rng).capitalize() if rng.random() < 0.2 else rng.choice(PEOPLE)
+
+
+def place(rng: Random) -> str:
+    return invented(rng).capitalize() if rng.random() < 0.2 else rng.choice(PLACES)
+
+
+def digits(rng: Random, longest: int = 4) -> str:
+    """A whole number without leading zeros, its length drawn evenly."""
+    length = rng.randint(1, longest)
+    low = 10 ** (length - 1) if length > 1 else 0
+    return str(rng.randint(low, 10**length - 1))
+
+
+def date(rng: Random) -> str:
+    return f"{rng.randint(1990, 2039)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
+
+
+def clock(rng: Random) -> str:
+    return f"{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"
+
+
+def identifier(rng: Random) -> str:
+    """A name as programmers write them: snake, kebab, CamelCase, or letters and digits."""
+    parts = [noun(rng) for _ in range(rng.choice((1, 2, 2, 3)))]
+    match rng.randrange(6):
+        case 0 | 1:
+            return "_".join(parts)
+        case 2:
+            return "-".join(parts)
+        case 3:
+            return "".join(part.capitalize() for part in parts)
+        case 4:
+            return parts[0] + digits(rng, 3)
+        case _:
+            return parts[0].upper()
+
+
+def stem(rng: Random) -> str:
+    """The part of a file name before the dot."""
+    draw = rng.random()
+    if draw < 0.5:
+        return noun(rng)
+    if draw < 0.85:
+        return identifier(rng)
+    return rng.choice(
+        (date(rng), f"{noun(rng)}-{date(rng)}", f"{noun(rng)}.{noun(rng)}", digits(rng))
+    )
+
+
+def file_name(rng: Random) -> str:
+    """A file name without a folder."""
+    if rng.random() < 0.2:
+        return rng.choice([file for file in COMMON_FILES if "/" not in file])
+    return f"{stem(rng)}.{rng.choice(EXTENSIONS)}"
+
+
+def folder(rng: Random) -> str:
+    """A folder as a person names it, seldom with a slash behind it."""
+    draw = rng.random()
+    if draw < 0.3:
+        path = rng.choice(COMMON_FOLDERS)
+    elif draw < 0.8:
+        path = noun(rng) if rng.random() < 0.6 else identifier(rng)
+    else:
+        path = f"{noun(rng)}/{noun(rng)}"
+        if rng.random() < 0.2:
+            path = "/" + path
+    return path + "/" if rng.random() < 0.08 else path
+
+
+def file_path(rng: Random) -> str:
+    """A file, one in four of them inside a folder."""
+    return file_name(rng) if rng.random() < 0.75 else f"{folder(rng).rstrip('/')}/{file_name(rng)}"
+
+
+def number(rng: Random) -> str:
+    """A number as one types it into a calculator."""
+    draw = rng.random()
+    if draw < 0.86:
+        return digits(rng, 5)
+    if draw < 0.96:
+        return f"{digits(rng, 3)}.{digits(rng, 2)}"
+    return f"{rng.randint(1, 99)}000"
+
+
+def token(rng: Random) -> str:
+    """Something to search for: one word, an identifier, a number, a marker."""
+    draw = rng.random()
+    if draw < 0.15:
+        return rng.choice(
+            (
+                "TODO",
+                "FIXME",
+                "error",
+                "import",
+                "hello",
+                "def",
+                "password",
+                "XXX",
+                "warning",
+                "class",
+            )
+        )
+    if draw < 0.65:
+        return noun(rng)
+    if draw < 0.85:
+        return identifier(rng)
+    return rng.choice((digits(rng), name(rng), date(rng), rng.choice(VERBS)))
