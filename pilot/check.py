@@ -1,8 +1,8 @@
 """Examine the packaged pilot in the real vLLM: ``python -m llmos.pilot.check``.
 
-Every question is asked with greedy decoding; its calls must be right in name and in every argument,
-in order, and its answer must hold what the results said. Wrong calls still get the prepared result,
-so that the answer's wording is judged by itself in no case: a question is right or it is not.
+Every question is asked with greedy decoding, in a conversation of its own. Its calls must be right
+in name and in every argument, in order, and its answer must hold what the results said. After a
+right call the prepared result is given; the first wrong turn ends the question as wrong.
 """
 
 from __future__ import annotations

@@ -157,12 +157,13 @@ def now_scene(rng: Random) -> Scene:
     time = f"{words.clock(rng)}:{rng.randint(0, 59):02d}"
     draw = rng.random()
     if draw < 0.5:
-        request, answer = one_of(rng, _TIME), f"It is {time}."
+        request = one_of(rng, _TIME)
     elif draw < 0.85:
-        request, answer = one_of(rng, _DATE), f"It is {weekday} {day}."
+        request = one_of(rng, _DATE)
     else:
-        request, answer = one_of(rng, _BOTH), f"It is {weekday} {day} {time}."
-    return Scene(request, (Step("now", {}, f"{weekday} {day} {time}"),), answer)
+        request = one_of(rng, _BOTH)
+    result = f"{weekday} {day} {time}"
+    return Scene(request, (Step("now", {}, result),), f"It is {result}.")
 
 
 SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (

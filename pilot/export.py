@@ -12,7 +12,10 @@ import torch
 from transformers import GenerationConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from . import MODEL_DIR
+from .architecture import new_model
 from .tokenizer import load
+
+MAX_NEW_TOKENS = 256  # its longest right answer is shorter: more would be a loop
 
 
 def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, target: Path) -> None:
@@ -23,7 +26,10 @@ def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, target: 
     half.bfloat16()
     half.load_state_dict(model.state_dict())
     half.generation_config = GenerationConfig(
-        do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+        do_sample=False,
+        max_new_tokens=MAX_NEW_TOKENS,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
     half.save_pretrained(fresh)
     tokenizer.save_pretrained(fresh)
@@ -36,8 +42,6 @@ def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, target: 
 
 def export_checkpoint(run: Path, target: Path) -> None:
     """Export the newest checkpoint of a training run."""
-    from .train import new_model
-
     state: dict[str, Any] = torch.load(run / "checkpoint.pt", weights_only=True)
     tokenizer = load(run / "tokenizer.json")
     model = new_model(tokenizer)

@@ -220,7 +220,7 @@ def list_scene(rng: Random) -> Scene:
     result = "\n".join(names) or "(empty)"
     answer = listing(names, place)
     if counting and names:
-        answer = f"{answer[:-1]}: {len(names)} in all."
+        answer = f"{answer}\n{len(names)} in all."
     follow_ups: tuple[Scene, ...] = ()
     if not here and rng.random() < 0.1:
         result = _path_failure(rng, "folder", "fs.read", path)

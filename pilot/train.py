@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from . import MODEL_DIR
+from .architecture import new_model
 from .batches import Stage, batch, render
 from .circuit import build
 from .corpus import Mix, conversations
@@ -31,8 +32,7 @@ from .optimizer import Muon
 from .tokenizer import load, train, wrap
 
 TOKENIZER_CONVERSATIONS = 5000
-ROPE_THETA = 1e6  # half of a head's pairs then compare tokens at any distance that occurs
-MUON_RATE, ADAM_RATE = 0.012, 1.5e-3
+MUON_RATE, ADAM_RATE = 0.006, 1e-3  # at twice that, decisions stay worse than a guess for long
 
 
 # Small batches at first, for many steps; few tools at first, so that most tokens are conversation.
@@ -56,25 +56,6 @@ class Progress:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
-
-
-def new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """An untrained pilot."""
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=256,
-        intermediate_size=704,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=2048,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return LlamaForCausalLM(config)
 
 
 def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:

@@ -116,11 +116,13 @@ def test_an_engine_that_fails_is_told_with_its_reason(place: Place) -> None:
 
 
 def test_a_module_in_the_current_folder_is_not_run(place: Place) -> None:
+    here = place.folder / "here"
+    here.mkdir()
     for name in ("json", "llmos", "asyncio", "sqlite3"):
-        (place.folder / f"{name}.py").write_text("raise SystemExit('hijacked')")
+        (here / f"{name}.py").write_text("raise SystemExit('hijacked')")
     command = [str(Path(sys.executable).parent / "llmos"), "boot", *SIMULATED]
     boot = subprocess.run(
-        command, env=place.env, capture_output=True, text=True, cwd=place.folder, timeout=90
+        command, env=place.env, capture_output=True, text=True, cwd=here, timeout=90
     )
     assert boot.returncode == 0, boot.stderr
 
