@@ -7,6 +7,7 @@ the syscalls, the journal. The pilot decodes greedily, so the run repeats.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -44,11 +45,13 @@ def shell(home: KernelProcess) -> Iterator[Terminal]:
 
 
 def ask(shell: Terminal, line: str, *expected: str) -> str:
-    """Type a line; what the screen gained by the time the prompt is back."""
-    before = shell.text().count("llmos>")
+    """Type a line; what the screen shows after it by the time the prompt is back."""
+    echo = f"llmos> {line}"
+    before = shell.text().count(echo)
     shell.enter(line)
-    text = shell.wait_for("llmos>", TURN_S, count=before + 1)
-    gained = text[text.rindex(f"llmos> {line}") :]
+    shell.wait_for(re.escape(echo), count=before + 1)
+    text = shell.wait_for(rf"{re.escape(echo)}(?![\s\S]*{re.escape(echo)})[\s\S]*^llmos>", TURN_S)
+    gained = text[text.rindex(echo) :]
     for words in expected:
         assert words in gained, f"{words!r} is not in\n{gained}"
     return gained
