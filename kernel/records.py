@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
 from ..memory.swap import Statement
 from .messages import ExitInfo
@@ -133,22 +134,22 @@ def read_intents(connection: sqlite3.Connection) -> set[tuple[int, str]]:
     return set(connection.execute("SELECT pid, call_id FROM intent"))
 
 
-def _record(row: tuple[object, ...]) -> ProcessRecord:
+def _record(row: tuple[Any, ...]) -> ProcessRecord:
     pid, parent, program, name, root, interactive, text, created, key, status, output, reaped = row[
         :12
     ]
     return ProcessRecord(
-        pid=pid,  # type: ignore[arg-type]
-        parent=parent,  # type: ignore[arg-type]
-        program=program,  # type: ignore[arg-type]
-        name=name,  # type: ignore[arg-type]
-        root=root,  # type: ignore[arg-type]
+        pid=pid,
+        parent=parent,
+        program=program,
+        name=name,
+        root=root,
         interactive=bool(interactive),
-        text=text,  # type: ignore[arg-type]
-        created=created,  # type: ignore[arg-type]
-        spawn_key=key,  # type: ignore[arg-type]
-        exit_status=status,  # type: ignore[arg-type]
-        output=output,  # type: ignore[arg-type]
+        text=text,
+        created=created,
+        spawn_key=key,
+        exit_status=status,
+        output=output,
         reaped=bool(reaped),
-        accounting=Accounting(*row[12:]),  # type: ignore[arg-type]
+        accounting=Accounting(*row[12:]),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 from .page import Call, Page
 
@@ -75,20 +76,20 @@ def read_pages(connection: sqlite3.Connection, pid: int) -> list[tuple[Page, boo
     return [_read(pid, row) for row in rows]
 
 
-def _read(pid: int, row: tuple[object, ...]) -> tuple[Page, bool, int | None]:
+def _read(pid: int, row: tuple[Any, ...]) -> tuple[Page, bool, int | None]:
     vpn, role, text, calls, call_id, interrupted, num_tokens, limit, resident, created, checksum = (
         row
     )
     page = Page(
-        vpn=vpn,  # type: ignore[arg-type]
-        role=role,  # type: ignore[arg-type]
-        text=text,  # type: ignore[arg-type]
-        num_tokens=num_tokens,  # type: ignore[arg-type]
-        created=created,  # type: ignore[arg-type]
-        calls=tuple(Call(*fields) for fields in json.loads(calls)),  # type: ignore[arg-type]
-        call_id=call_id,  # type: ignore[arg-type]
+        vpn=vpn,
+        role=role,
+        text=text,
+        num_tokens=num_tokens,
+        created=created,
+        calls=tuple(Call(*fields) for fields in json.loads(calls)),
+        call_id=call_id,
         interrupted=bool(interrupted),
     )
     if page.checksum() != checksum:
         raise SwapDamaged(f"page {vpn} of process {pid} does not match its checksum")
-    return page, bool(resident), limit  # type: ignore[return-value]
+    return page, bool(resident), limit
