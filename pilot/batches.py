@@ -18,9 +18,11 @@ CHARACTERS_PER_TOKEN = 2.9  # at most: a row must not end before its last token
 
 Row: TypeAlias = tuple[list[int], list[float]]
 
-# What comes after one of these is a decision: call or speak, which tool, where to start copying.
-# They are one token in fifteen and nearly all of the difficulty; the rest is reading on.
-DECISIVE = (f"{START}assistant\n", '{"name":Ġ"', '":Ġ"', '",Ġ"arguments":Ġ{"')
+# What comes after one of these is a decision: call or speak, which tool, where to start copying,
+# which line comes next. They are one token in ten and nearly all of the difficulty; the rest is
+# reading on.
+NEWLINE = "Ċ"
+DECISIVE = (f"{START}assistant\n", '{"name":Ġ"', '":Ġ"', '",Ġ"arguments":Ġ{"', NEWLINE)
 DECISION_WEIGHT = 8.0
 
 
@@ -77,11 +79,12 @@ def batch(
 ) -> tuple[Tensor, Tensor]:
     """Token ids (rows, length) and their weights in the loss. Both follow from ``key``."""
     plain = range(3, tokenizer.convert_tokens_to_ids(CALL))  # what is neither a role nor a call
+    newline = tokenizer.convert_tokens_to_ids(NEWLINE)
     drawn: list[Row] = []
     for row in range(rows):
         rng = Random(f"{key}:{row}")
         if rng.random() < stage.drills:
-            drawn.append(drill(rng, plain, length))
+            drawn.append(drill(rng, plain, newline, length))
         else:
             drawn.append(conversation_row(tokenizer, rng, stage.mix, length))
     return torch.tensor([ids for ids, _ in drawn]), torch.tensor([some for _, some in drawn])

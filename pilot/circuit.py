@@ -6,14 +6,18 @@ Heads"). Left to training it forms late, after more tokens than a CPU can afford
 are known, so it is built by hand, and training starts from a model that can copy:
 
 - layer 0: one head looks one token back, one looks two back (RoPE makes such heads from constant
-  queries and keys) and each writes down the embedding that it found;
-- layer 1: every head looks for a place where the *two* tokens before are the present ones (two,
-  because every other token is a space) and adds the embedding of the token that stands there;
+  queries and keys) and each writes down the embedding that it found. Two more heads do the same for
+  a *window*, the sum of what stands about four tokens back, and about five back: where the lines of
+  a list end alike, only what came before the ending tells which of them this is;
+- layer 1: every head looks for a place where the present token stood one back, the token before it
+  two back, and the present window is the window one token on (two tokens alone would hardly tell
+  anything, every other one being a space), and adds the embedding of the token that stands there;
 - layer 2: two heads take away the present token's own embedding, which with tied embeddings would
   predict the present token again.
 
-The residual stream's first half carries the present token, the second half the two before it.
-Nothing of this is frozen.
+The residual stream's first half carries the present token. Its third quarter carries the token one
+back and, shuffled so that both can be told apart, the window four back; the last quarter two and
+five back. Nothing of this is frozen.
 """
 
 from __future__ import annotations
@@ -34,16 +38,25 @@ def _rotation(model: LlamaForCausalLM) -> Tensor:
     return frequencies
 
 
-def _look_back(model: LlamaForCausalLM, layer: int, head: int, distance: int) -> None:
-    """Let a head attend to the token ``distance`` before, whatever it is."""
+def _look_back(
+    model: LlamaForCausalLM,
+    layer: int,
+    head: int,
+    distance: float,
+    pairs: range = range(12),
+    strength: float = 1.03,
+) -> None:
+    """Let a head attend to what stands ``distance`` before, whatever it is.
+
+    Without the first pairs, the quickest to turn, it also attends to the tokens around.
+    """
     attention = model.model.layers[layer].self_attn
     angles = _rotation(model)
-    pairs, strength = 12, 1.03
     query = attention.q_proj.weight[head * CODE : (head + 1) * CODE]
     key = attention.k_proj.weight[head * CODE : (head + 1) * CODE]
     query.zero_()
     key.zero_()
-    for pair in range(pairs):
+    for pair in pairs:
         turn = float(angles[pair]) * distance
         # A key that its position has turned by ``distance`` less than the query lies on it.
         query[pair, 0] = strength
@@ -52,9 +65,18 @@ def _look_back(model: LlamaForCausalLM, layer: int, head: int, distance: int) ->
 
 
 def _carry(
-    model: LlamaForCausalLM, layer: int, head: int, source: int, target: int, gain: float
+    model: LlamaForCausalLM,
+    layer: int,
+    head: int,
+    source: int,
+    target: int,
+    gain: float,
+    order: Tensor | None = None,
 ) -> None:
-    """Let a head move the 64 numbers from ``source`` on to ``target``, ``gain`` times as large."""
+    """Let a head move the 64 numbers from ``source`` on to ``target``, ``gain`` times as large.
+
+    ``order``, shape (64, 64), says which number goes where; None leaves them as they are.
+    """
     attention = model.model.layers[layer].self_attn
     own = slice(head * CODE, (head + 1) * CODE)
     share = math.sqrt(abs(gain))
@@ -62,11 +84,12 @@ def _carry(
     value.zero_()
     output.zero_()
     value[:, source : source + CODE] = share * torch.eye(CODE)
-    output[target : target + CODE] = math.copysign(share, gain) * torch.eye(CODE)
+    turned = torch.eye(CODE) if order is None else order
+    output[target : target + CODE] = math.copysign(share, gain) * turned
 
 
 def _match(model: LlamaForCausalLM, layer: int, head: int, first_pair: int, gain: float) -> None:
-    """Let a head attend to where the two tokens before are the present token and the one before.
+    """Let a head attend to where what stood before is what stands here (see above).
 
     Only pairs that RoPE hardly turns can compare tokens that stand far apart.
     """
@@ -83,6 +106,12 @@ def _match(model: LlamaForCausalLM, layer: int, head: int, first_pair: int, gain
         number += 1
 
 
+def _shuffle() -> Tensor:
+    """A permutation matrix, shape (64, 64), that leaves the constant in its place."""
+    places = torch.randperm(CODE - 1, generator=torch.Generator().manual_seed(7)) + 1
+    return torch.eye(CODE)[torch.cat((torch.zeros(1, dtype=torch.long), places))]
+
+
 @torch.no_grad()  # type: ignore[untyped-decorator]
 def build(model: LlamaForCausalLM) -> None:
     """Write the circuit into ``model``, which has four heads of 64 and at least three layers."""
@@ -91,12 +120,15 @@ def build(model: LlamaForCausalLM) -> None:
     embedding[:, : 2 * CODE].normal_(std=SPREAD)
     embedding[:, 2 * CODE :].normal_(std=SPREAD / 20)
     embedding[:, 0] = SPREAD * 8  # the constant that the heads of fixed distance live on
-    for head, distance in enumerate((1, 2)):
-        _look_back(model, 0, head, distance)
-        _carry(model, 0, head, 0, (2 + head) * CODE, 0.12)
+    shuffle = _shuffle()
+    for head in range(2):
+        _look_back(model, 0, head, 1 + head)
+        _carry(model, 0, head, 0, (2 + head) * CODE, 0.2)
+        _look_back(model, 0, 2 + head, 3.75 + head, pairs=range(2, 14), strength=0.9)
+        _carry(model, 0, 2 + head, 0, (2 + head) * CODE, 0.16, shuffle)
     for head in range(4):
-        _match(model, 1, head, first_pair=15, gain=3.5)
-        _carry(model, 1, head, head % 2 * CODE, head % 2 * CODE, 0.6)
+        _match(model, 1, head, first_pair=15, gain=5.0)
+        _carry(model, 1, head, head % 2 * CODE, head % 2 * CODE, 0.9)
     for head in range(2):
         _look_back(model, 2, head, 0)
         _carry(model, 2, head, head * CODE, head * CODE, -0.1)

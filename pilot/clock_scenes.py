@@ -167,6 +167,6 @@ def now_scene(rng: Random) -> Scene:
 
 
 SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
-    (1.2, calculate_scene),
+    (1.4, calculate_scene),
     (0.6, now_scene),
 )

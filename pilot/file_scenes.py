@@ -192,11 +192,24 @@ def _path_failure(rng: Random, kind: str, capability: str, path: str) -> str:
     return denial(rng, capability, path)
 
 
+def _alike(rng: Random, count: int) -> set[str]:
+    """Names that begin or end with the same, as in most folders that people have."""
+    start = rng.choice(("", "", "", f"{words.noun(rng)}_", f"{words.noun(rng)}-"))
+    end = f".{rng.choice(words.EXTENSIONS)}"
+    if rng.random() < 0.2:
+        first = rng.randint(1, 12)
+        return {f"{start}{number}{end}" for number in range(first, first + count)}
+    if rng.random() < 0.15:
+        return {f"{start}{letter}{end}" for letter in "abcdefghijkl"[:count]}
+    return {f"{start}{words.stem(rng)}{end}" for _ in range(count)}
+
+
 def _names(rng: Random) -> list[str]:
     count = rng.choice((0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 8, 11))
-    names = {
-        words.noun(rng) + "/" if rng.random() < 0.25 else words.file_name(rng) for _ in range(count)
-    }
+    names = (
+        _alike(rng, count) if rng.random() < 0.4 else {words.file_name(rng) for _ in range(count)}
+    )
+    names = {words.noun(rng) + "/" if rng.random() < 0.2 else name for name in names}
     return sorted(names)
 
 

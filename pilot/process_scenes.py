@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from . import words
+from . import text_pool, words
 from .clock_scenes import calculate_scene, now_scene
 from .file_scenes import (
     denial,
@@ -128,6 +128,16 @@ def _short_task(rng: Random) -> Scene:
             return scene
 
 
+def _report(rng: Random, job: Scene) -> str:
+    """What a helper answered: mostly what the pilot itself would, sometimes another model's words."""
+    draw = rng.random()
+    if draw < 0.75:
+        return job.answer
+    if draw < 0.85:
+        return ", ".join(words.file_name(rng) for _ in range(rng.randint(2, 6)))
+    return text_pool.sentence(rng)
+
+
 def exit_words(rng: Random, pid: int, answer: str) -> tuple[str, str]:
     """What ``wait`` returns about a process, and what the agent says of it."""
     draw = rng.random()
@@ -152,7 +162,7 @@ def spawn_scene(rng: Random) -> Scene:
     else:
         request = one_of(rng, _ORDER, task=task)
     start = Step("spawn", {"task": task}, f"pid {pid}")
-    result, answer = exit_words(rng, pid, job.answer)
+    result, answer = exit_words(rng, pid, _report(rng, job))
     wait = Step("wait", {"pid": pid}, result)
     draw = rng.random()
     if draw < 0.05:
@@ -172,7 +182,7 @@ def spawn_scene(rng: Random) -> Scene:
 def wait_scene(rng: Random) -> Scene:
     pid = _pid(rng)
     request = one_of(rng, _WAIT, pid=str(pid))
-    result, answer = exit_words(rng, pid, _short_task(rng).answer)
+    result, answer = exit_words(rng, pid, _report(rng, _short_task(rng)))
     if rng.random() < 0.12:
         result = f"ESRCH: no process {pid}"
         answer = failure(result)

@@ -30,7 +30,7 @@ _TALK: tuple[tuple[str, str], ...] = (
     ("[what is your name|what's your name|tell me who you are|introduce yourself|who am I talking to]", "I am an agent of llmos."),
     ("are you [an agent|a robot|a human|a bot|an AI|a person|a model]", "I am an agent of llmos."),
     ("[what is|what's] llmos", "llmos is an operating system for agents like me."),
-    ("[how are you|how do you do|how is it going|how's it going|what's up|are you well|how are you today]", "I am fine. What can I do for you?"),
+    ("[how are you|how are you doing|how are you feeling|how do you do|how do you feel|how is it going|how's it going|what's up|are you well|how are you] [today|]", "I am fine. What can I do for you?"),
     ("[ok|okay|good|great|fine|nice|perfect|cool|all right|well done|good job|wonderful|excellent|very good]", "Good. What is next?"),
     ("[yes|no|maybe|sure|I see|right|never mind|nothing|not now|no thanks]", "Good. What is next?"),
     ("[sorry|oops|my mistake|I am sorry]", "No harm done."),
@@ -48,7 +48,8 @@ _ABILITIES = (
     "how can you help [me|]",
     "what do you know how to do",
     "what [is possible|are my options|can I ask you|can I ask|can I do here]",
-    "tell me what you can do",
+    "tell me what [you can do|tools you have|you are able to do|I can ask you|you are good for]",
+    "[tell me|say] which tools [there are|you know|you can use|you have got]",
     "[your abilities|abilities|commands|tools|what are your abilities]",
 )
 

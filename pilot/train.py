@@ -38,10 +38,10 @@ MUON_RATE, ADAM_RATE = 0.006, 1e-3  # at twice that, decisions stay worse than a
 # Small batches at first, for many steps; few tools at first, so that most tokens are conversation.
 # Only the last stage has every tenth batch as long as the model can ever read.
 FIRST_MIX = Mix(short_lists=1.0, longest_short_list=4, plugins=0.25, compounds=0.0)
-LAST_MIX = Mix(short_lists=0.15, plugins=0.15, compounds=0.01)  # what most users will have
+LAST_MIX = Mix(short_lists=0.15, plugins=0.25, compounds=0.01)  # what most users will have
 STAGES = (
     Stage(0.12, 6, 384, FIRST_MIX, drills=0.1),
-    Stage(0.60, 3, 896, Mix(), drills=0.02),
+    Stage(0.60, 3, 896, Mix(), drills=0.03),
     Stage(1.01, 4, 896, LAST_MIX, long_rows=2),
 )
 VALIDATION = Stage(1.0, 8, 768, Mix())
