@@ -20,8 +20,8 @@ $(STAMP): pyproject.toml requirements/cpu.txt requirements/install.sh
 	VENV=$(VENV) sh requirements/install.sh
 	@touch $@
 
-run: $(STAMP)  ## boot the kernel if need be, open the shell
-	@$(BIN)/llmos
+run: $(STAMP)  ## boot the kernel if need be, open the shell in examples/desk
+	@cd examples/desk && $(abspath $(BIN))/llmos
 
 test: $(STAMP)  ## all tests, on the real engine
 	$(BIN)/python -m pytest -q
@@ -42,7 +42,7 @@ lock: $(STAMP)  ## write requirements/cpu.txt anew from pyproject.toml
 	    --no-emit-index-url --excludes requirements/cpu-excludes.txt --extra cpu --extra dev \
 	    pyproject.toml -o requirements/cpu.txt
 
-pilot: $(STAMP)  ## train the built-in model anew (about an hour on two cores)
+pilot: $(STAMP)  ## train the built-in model anew (an hour and a half on two cores)
 	$(BIN)/python -m llmos.pilot.train
 
 bench-%: $(STAMP)  ## a figure: bench-overhead, bench-attach

@@ -37,7 +37,7 @@ class Sitting:
         steps = self.question.steps
         if place == len(steps):
             said = turn.tool is None and all(
-                one.lower() in turn.text.lower() for one in self.question.says
+                _plain(one) in _plain(turn.text) for one in self.question.says
             )
             self.right, self.done = said, True
             return
@@ -58,6 +58,11 @@ class Sitting:
             shown = turn.text if turn.tool is None else f"{turn.tool} {json.dumps(turn.arguments)}"
             lines.append("    " + shown.replace("\n", "\n    "))
         return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Capitals and line breaks apart."""
+    return " ".join(text.lower().split())
 
 
 def examine(engine: Engine, questions: tuple[Question, ...]) -> list[Sitting]:

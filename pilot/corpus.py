@@ -72,8 +72,6 @@ def _tool_list(rng: Random, mix: Mix) -> tuple[list[Tool], list[Scene]]:
     tools = list(SYSCALLS)
     if rng.random() < mix.short_lists:
         tools = rng.sample(tools, rng.randint(2, mix.longest_short_list))
-    elif rng.random() < 0.3:
-        rng.shuffle(tools)
     foreign: list[Scene] = []
     if rng.random() < mix.plugins:
         names = {tool.name for tool in tools}
@@ -86,9 +84,12 @@ def _tool_list(rng: Random, mix: Mix) -> tuple[list[Tool], list[Scene]]:
             if fresh & names or len(fresh) < len(extra):
                 continue
             foreign.append(scene)
-            for tool in extra:
-                names.add(tool.name)
-                tools.insert(rng.randint(0, len(tools)) if rng.random() < 0.5 else len(tools), tool)
+            names |= fresh
+            tools += extra
+    if rng.random() < 0.75:
+        tools.sort(key=lambda tool: tool.name)  # as the kernel lists them
+    else:
+        rng.shuffle(tools)
     return tools, foreign
 
 

@@ -52,7 +52,7 @@ class Engine:
         from vllm import LLM
 
         self._llm = LLM(
-            str(model), max_model_len=2048, enforce_eager=True, max_num_seqs=16, dtype="bfloat16"
+            str(model), max_model_len=2048, enforce_eager=True, max_num_seqs=16, dtype="float32"
         )
         self._tokenizer: Any = self._llm.get_tokenizer()
 

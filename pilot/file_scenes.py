@@ -205,12 +205,24 @@ def _alike(rng: Random, count: int) -> set[str]:
 
 
 def _names(rng: Random) -> list[str]:
-    count = rng.choice((0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 8, 11))
-    names = (
-        _alike(rng, count) if rng.random() < 0.4 else {words.file_name(rng) for _ in range(count)}
-    )
-    names = {words.noun(rng) + "/" if rng.random() < 0.2 else name for name in names}
+    count = rng.choice((0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24))
+    names = _alike(rng, count) if rng.random() < 0.4 else {_name(rng) for _ in range(count)}
     return sorted(names)
+
+
+def _name(rng: Random) -> str:
+    """Something that may stand in any folder."""
+    draw = rng.random()
+    if draw < 0.2:
+        return rng.choice(words.COMMON_NAMES)
+    if draw < 0.35:
+        return words.noun(rng) + "/"
+    name = words.file_name(rng)
+    if draw < 0.45:
+        return words.invented(rng).capitalize() + rng.choice(("", "/", ".md", ".txt", ".pdf"))
+    if draw < 0.55:
+        return name[0].upper() + name[1:]
+    return name
 
 
 def listing(names: list[str], place: str) -> str:
@@ -329,7 +341,7 @@ def search_scene(rng: Random) -> Scene:
 
 
 SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
-    (1.0, list_scene),
+    (1.5, list_scene),
     (1.0, read_scene),
     (1.0, write_scene),
     (1.0, search_scene),

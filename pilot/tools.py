@@ -54,9 +54,14 @@ _PID = Parameter("pid", "integer")
 _HERE = Parameter("path", default=".")
 
 SYSCALLS: tuple[Tool, ...] = (
+    Tool("calculate", "Work out an arithmetic expression.", (Parameter("expression"),)),
+    Tool("kill", "End a process.", (_PID,)),
     Tool("list_files", "List the files in a folder.", (_HERE,)),
+    Tool("list_processes", "List the processes."),
+    Tool("now", "Tell the date and the time."),
     Tool("read_file", "Read a text file.", (_PATH,)),
-    Tool("write_file", "Write text to a file; what it held is replaced.", (_PATH, _TEXT)),
+    Tool("recall", "Find the notes about something.", (Parameter("query"),)),
+    Tool("remember", "Keep a note for later.", (_TEXT,)),
     Tool(
         "search_files",
         "Find the lines that contain a text, in the files of a folder.",
@@ -64,13 +69,9 @@ SYSCALLS: tuple[Tool, ...] = (
     ),
     Tool("spawn", "Start a helper agent on a task and get its pid.", (Parameter("task"),)),
     Tool("wait", "Wait until a process ends and get its answer.", (_PID,)),
-    Tool("kill", "End a process.", (_PID,)),
-    Tool("list_processes", "List the processes."),
-    Tool("now", "Tell the date and the time."),
-    Tool("calculate", "Work out an arithmetic expression.", (Parameter("expression"),)),
-    Tool("remember", "Keep a note for later.", (_TEXT,)),
-    Tool("recall", "Find the notes about something.", (Parameter("query"),)),
+    Tool("write_file", "Write text to a file; what it held is replaced.", (_PATH, _TEXT)),
 )
+"""By name, as the kernel lists them."""
 
 SYSTEM_PROMPT = (
     "You are an agent of llmos. Use the tools to do what is asked, then answer in a few words."

@@ -42,7 +42,7 @@ LAST_MIX = Mix(short_lists=0.15, plugins=0.25, compounds=0.01)  # what most user
 STAGES = (
     Stage(0.12, 6, 384, FIRST_MIX, drills=0.1),
     Stage(0.60, 3, 896, Mix(), drills=0.03),
-    Stage(1.01, 4, 896, LAST_MIX, long_rows=2),
+    Stage(1.01, 4, 896, LAST_MIX, drills=0.06, long_rows=2),
 )
 VALIDATION = Stage(1.0, 8, 768, Mix())
 LONGEST, LONG_EVERY = 2048, 10
@@ -197,7 +197,7 @@ def run(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the pilot on a CPU.")
     parser.add_argument(
-        "--minutes", type=float, default=60, help="training time, all resumes included"
+        "--minutes", type=float, default=95, help="training time, all resumes included"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--run", type=Path, default=Path(__file__).with_name("runs") / "pilot",

@@ -106,6 +106,16 @@ COMMON_FILES = _split(
     "greet.txt hello.txt hello.py plan.md report.md draft.txt ideas.txt recipes.md letter.txt names.txt "
     "numbers.txt log.txt a.txt b.txt x.txt test.txt foo.txt .env .gitignore utils.py settings.toml"
 )
+# What stands in people's folders and programmers' projects.
+COMMON_NAMES = _split(
+    "Documents/ Downloads/ Pictures/ Music/ Desktop/ Videos/ Public/ Templates/ Library/ Projects/ "
+    "CHANGELOG.md CONTRIBUTING.md LICENSE Makefile README.md README Dockerfile __init__.py "
+    "__main__.py __pycache__/ node_modules/ package.json package-lock.json pyproject.toml setup.py "
+    "setup.cfg requirements.txt requirements/ Cargo.toml Cargo.lock go.mod main.py main.c main.rs "
+    "index.html style.css app.js src/ tests/ docs/ bench/ examples/ scripts/ build/ dist/ lib/ bin/ "
+    "data/ notes.txt todo.md greet.txt report.pdf thesis.tex invoice.pdf photo.jpg IMG_2041.jpg "
+    "py.typed conftest.py kernel/ memory/ shell/ plugins/ syscalls/ pilot/ backup.tar.gz Untitled.txt"
+)
 COMMON_FOLDERS = _split(
     "src docs tests lib bin data logs build tmp notes home project scripts images examples tools "
     "config assets photos music downloads documents backup archive reports src/main docs/api "

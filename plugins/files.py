@@ -22,9 +22,14 @@ MAX_LINE = 300
 
 @syscall(needs="fs.read", effect="pure")
 def list_files(ctx: Context, path: str = ".") -> str:
-    """List the files in a folder."""
+    """List the files in a folder.
+
+    The names of folders end in a slash. Names that begin with a dot are left out, as `ls` does;
+    they can be read all the same.
+    """
     with Beneath(ctx.root) as root:
-        return "\n".join(root.names(path)) or "(empty)"
+        names = [name for name in root.names(path) if not name.startswith(".")]
+    return "\n".join(names) or "(empty)"
 
 
 @syscall(needs="fs.read", effect="pure")

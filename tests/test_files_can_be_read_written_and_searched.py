@@ -33,7 +33,7 @@ def ctx(root: Path) -> Context:
 
 def test_a_listing_is_sorted_and_marks_folders(ctx: Context, root: Path) -> None:
     (root / "src_link").symlink_to("src")
-    assert list_files(ctx) == ".git/\nempty/\nnotes.txt\nphoto.png\nsrc/\nsrc_link/\nzero.bin"
+    assert list_files(ctx) == "empty/\nnotes.txt\nphoto.png\nsrc/\nsrc_link/\nzero.bin"
     assert list_files(ctx, "src") == "main.py"
     assert list_files(ctx, "src/") == "main.py"
     assert list_files(ctx, "src_link") == "main.py"
