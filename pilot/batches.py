@@ -19,7 +19,7 @@ CHARACTERS_PER_TOKEN = 2.9  # at most: a row must not end before its last token
 Row: TypeAlias = tuple[list[int], list[float]]
 
 # What comes after one of these is a decision: call or speak, which tool, where to start copying,
-# which line comes next. They are one token in ten and nearly all of the difficulty; the rest is
+# which line comes next. They are nearly one token in five and most of the difficulty; the rest is
 # reading on.
 NEWLINE = "Ċ"
 DECISIVE = (f"{START}assistant\n", '{"name":Ġ"', '":Ġ"', '",Ġ"arguments":Ġ{"', NEWLINE)

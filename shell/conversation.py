@@ -123,7 +123,7 @@ class Conversation:
             self._talk_to(None, spawned_here=False)
 
     async def leave(self) -> None:
-        """Ends and reaps the agent if it is this session's own."""
+        """Ends and reaps the agent if it is this shell's own."""
         pid, self.pid = self.pid, None
         if pid is None or not self._spawned_here:
             return

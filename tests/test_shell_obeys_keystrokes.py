@@ -293,7 +293,7 @@ def test_ctrl_d_detaches_and_attach_comes_back(shell: Terminal, sim_kernel: Kern
         terminal.wait_for("^You said: me again")
         terminal.enter("exit")
         terminal.wait_exit()
-    assert state_of(sim_kernel, pid) == "blocked", "it was not this session's own"
+    assert state_of(sim_kernel, pid) == "blocked", "it was not this shell's own"
 
 
 def test_a_shell_that_is_killed_harms_no_agent(shell: Terminal, sim_kernel: KernelProcess) -> None:
