@@ -42,10 +42,10 @@ lock: $(STAMP)  ## write requirements/cpu.txt anew from pyproject.toml
 	    --no-emit-index-url --excludes requirements/cpu-excludes.txt --extra cpu --extra dev \
 	    pyproject.toml -o requirements/cpu.txt
 
-pilot: $(STAMP)  ## train the built-in model anew (an hour and a half on two cores)
+pilot: $(STAMP)  ## train the built-in model anew: hours on two cores, minutes on a GPU
 	$(BIN)/python -m llmos.pilot.train
 
-bench-%: $(STAMP)  ## a figure: bench-overhead, bench-attach
+bench-%: $(STAMP)  ## a figure: bench-overhead, bench-attach, bench-pilot
 	$(BIN)/python bench/$*.py
 
 clean:  ## remove what was installed or built

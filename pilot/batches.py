@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from .corpus import Conversation, Mix, conversation
 from .drill import drill
+from .scene import MISTAKEN
 from .tokenizer import CALL, END, START
 
 CHARACTERS_PER_TOKEN = 2.9  # at most: a row must not end before its last token
@@ -49,13 +51,18 @@ def render(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> st
     return text
 
 
-def weights(ids: list[int], decisive: list[int], end: int) -> list[float]:
-    """Zero for what the model does not write itself; more for decisions than for the rest."""
-    weighed, inside, before = [], False, end
+def weights(
+    ids: list[int], decisive: list[int], end: int, mistaken: Sequence[bool] = ()
+) -> list[float]:
+    """Zero for what the model does not write itself; more for decisions than for the rest.
+
+    ``mistaken`` says of each of the assistant's turns whether it is not to be learnt.
+    """
+    weighed, inside, before, turns = [], False, end, iter(mistaken)
     for token in ids:
         weighed.append((DECISION_WEIGHT if before in decisive else 1.0) if inside else 0.0)
         if token == decisive[0]:
-            inside = True
+            inside = not next(turns, False)
         elif token == end:
             inside = False
         before = token
@@ -68,10 +75,12 @@ def conversation_row(tokenizer: PreTrainedTokenizerFast, rng: Random, mix: Mix, 
     ids: list[int] = []
     characters = int(CHARACTERS_PER_TOKEN * length)
     while len(ids) < length:
-        text = render(tokenizer, conversation(rng, mix, characters))
+        drawn = conversation(rng, mix, characters)
+        text = render(tokenizer, drawn)
         ids = tokenizer(text, add_special_tokens=False)["input_ids"][:length]
         characters = characters * 5 // 4
-    return ids, weights(ids, decisive, end)
+    mistaken = [MISTAKEN in turn for turn in drawn.messages if turn["role"] == "assistant"]
+    return ids, weights(ids, decisive, end, mistaken)
 
 
 def batch(

@@ -15,9 +15,9 @@ are known, so it is built by hand, and training starts from a model that can cop
 - layer 2: two heads take away the present token's own embedding, which with tied embeddings would
   predict the present token again.
 
-The residual stream's first half carries the present token. Its third quarter carries the token one
-back and, shuffled so that both can be told apart, the window four back; the last quarter two and
-five back. Nothing of this is frozen.
+Of the residual stream's first 256 numbers, the first half carries the present token. The third
+quarter carries the token one back and, shuffled so that both can be told apart, the window four
+back; the last quarter two and five back. Nothing of this is frozen.
 """
 
 from __future__ import annotations
@@ -114,8 +114,11 @@ def _shuffle() -> Tensor:
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
 def build(model: LlamaForCausalLM) -> None:
-    """Write the circuit into ``model``, which has four heads of 64 and at least three layers."""
-    assert model.config.head_dim == CODE and model.config.hidden_size == 4 * CODE
+    """Write the circuit into ``model``, which has at least four heads of 64 and three layers.
+
+    It takes the first 256 numbers of the residual stream and the first four heads.
+    """
+    assert model.config.head_dim == CODE and model.config.hidden_size >= 4 * CODE
     embedding = model.get_input_embeddings().weight
     embedding[:, : 2 * CODE].normal_(std=SPREAD)
     embedding[:, 2 * CODE :].normal_(std=SPREAD / 20)

@@ -1,32 +1,15 @@
 """Scenes about sums and about the time."""
 
-# ruff: noqa: E501  (a template, like a table row, reads best on one line)
-
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
 
 from . import words
+from .asking import say, say_any
 from .file_scenes import failure
-from .grammar import one_of
+from .grammar import blocks
 from .scene import Scene, Step
-
-_ASK = (
-    "what is {sum}",
-    "what's {sum}",
-    "how much is {sum}",
-    "[calculate|compute|work out|evaluate|solve] {sum}",
-    "{sum}",
-    "{sum} = ?",
-    "{sum} =",
-    "what does {sum} [make|give|equal|come to]",
-    "[tell me|give me|I need] [the result of|] {sum}",
-    "[the result of|result of] {sum}",
-    "what [do you get for|is the result of|is the value of|comes out of] {sum}",
-    "[can you|] do the sum: {sum}",
-    "do you know what {sum} is",
-)
 
 _SIGNS = {
     "+": ("+", "+", "plus", "and"),
@@ -36,64 +19,6 @@ _SIGNS = {
 }
 
 # A whole request, and the expression that it means.
-_WORDED = (
-    ("[what is|tell me|calculate|] the sum of {a} and {b}", "{a} + {b}"),
-    ("add {a} and {b}", "{a} + {b}"),
-    ("add {a} to {b}", "{b} + {a}"),
-    ("add up {a}, {b} and {c}", "{a} + {b} + {c}"),
-    ("[what is|tell me|] the product of {a} and {b}", "{a} * {b}"),
-    ("multiply {a} [by|with|and] {b}", "{a} * {b}"),
-    ("subtract {a} from {b}", "{b} - {a}"),
-    ("take {a} away from {b}", "{b} - {a}"),
-    ("[what is|tell me|] the difference [between|of] {a} and {b}", "{a} - {b}"),
-    ("divide {a} by {b}", "{a} / {b}"),
-    ("[what is|how much is|] {a} percent of {b}", "{b} * {a} / 100"),
-    ("[what is|how much is|] {a}% of {b}", "{b} * {a} / 100"),
-    ("[what is|how much is|] half of {a}", "{a} / 2"),
-    ("[what is|how much is|] [twice|double] {a}", "{a} * 2"),
-    ("double {a}", "{a} * 2"),
-    ("[what is|how much is|] a [third of|quarter of] {a}", "{a} / ?"),
-    ("[what is|how much is|] the square of {a}", "{a} ** 2"),
-    ("[what is|how much is|] {a} squared", "{a} ** 2"),
-    ("[what is|how much is|] {a} to the power of {small}", "{a} ** {small}"),
-    ("how many [hours|minutes] are [in|] {a} times {b}", "{a} * {b}"),
-    (
-        "[what do|how much do|how much are] {a} {noun}s at {b} [euros|dollars] [each|a piece] [cost|]",
-        "{a} * {b}",
-    ),
-    ("I have {a} {noun}s and [buy|get|find] {b} more, how many [are that|do I have]", "{a} + {b}"),
-    ("I have {a} {noun}s and [sell|lose|eat|give away] {b}, how many are left", "{a} - {b}"),
-    ("how much is {a} {noun}s plus {b} {noun}s", "{a} + {b}"),
-)
-
-_TIME = (
-    "what time is it [now|]",
-    "[what's|what is] the time [now|]",
-    "[tell|give] me the [time|current time]",
-    "how late is it",
-    "[the time|time|what time]",
-    "what does the clock say",
-    "[do you have|have you got] the time",
-    "do you know [what time it is|how late it is|the time]",
-    "is it [late|early|noon|midnight] [yet|already|]",
-    "current time",
-)
-_DATE = (
-    "what [day|date] is [it|today|it today]",
-    "[what's|what is] [the date|today's date|the day today|today]",
-    "[tell|give] me [the date|today's date|the current date]",
-    "which [day|date|weekday|day of the week] is [it|today|it today]",
-    "what is the date of today",
-    "[the date|date|today's date]",
-    "what [month|year] is it",
-    "is it [Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday] [today|]",
-)
-_BOTH = (
-    "[what are|tell me] the date and [the|] time",
-    "[tell me|what is] the [time and date|date and time]",
-    "[now|date and time|time and date]",
-    "what day and time is it",
-)
 
 
 def value(expression: str) -> str:
@@ -109,9 +34,10 @@ def value(expression: str) -> str:
     return str(result)
 
 
-def _expression(rng: Random) -> tuple[str, str]:
-    """A sum as it is said and as it is worked out."""
-    signs = [rng.choice("+-*/") for _ in range(rng.choice((1, 1, 1, 1, 2, 2, 3)))]
+def expression(rng: Random, num_signs: int = 0) -> tuple[str, str]:
+    """A sum as it is said and as it is worked out, with one to three signs if 0 are asked for."""
+    num_signs = num_signs or rng.choice((1, 1, 1, 1, 2, 2, 3))
+    signs = [rng.choice("+-*/") for _ in range(num_signs)]
     numbers = [words.number(rng) for _ in range(len(signs) + 1)]
     if rng.random() < 0.02:
         signs[-1], numbers[-1] = "/", "0"
@@ -134,17 +60,16 @@ def _expression(rng: Random) -> tuple[str, str]:
 
 def calculate_scene(rng: Random) -> Scene:
     if rng.random() < 0.7:
-        said, meant = _expression(rng)
-        request = one_of(rng, _ASK, sum=said)
+        said, meant = expression(rng)
+        request = say(rng, "sum", sum=said)
     else:
-        template, meaning = rng.choice(_WORDED)
+        meaning, requests = rng.choice(tuple(blocks("sum_worded").items()))
         slots = {
             "a": words.number(rng), "b": words.number(rng), "c": words.number(rng),
             "small": str(rng.randint(2, 5)), "noun": words.noun(rng),
         }  # fmt: skip
-        request = one_of(rng, (template,), **slots)
-        divisor = "3" if "third" in request else "4"
-        meant = meaning.replace("?", divisor).format(**slots)
+        request = say_any(rng, rng.choice(requests), **slots)
+        meant = meaning.format(**slots)
     result = value(meant)
     if len(result) > 40:
         return calculate_scene(rng)
@@ -152,21 +77,43 @@ def calculate_scene(rng: Random) -> Scene:
     return Scene(request, (Step("calculate", {"expression": meant}, result),), answer)
 
 
-def now_scene(rng: Random) -> Scene:
-    weekday, day = rng.choice(words.WEEKDAYS), words.date(rng)
+def mended_scene(rng: Random) -> Scene:
+    """A sum that was passed on in words: the error says so, and the second call is right."""
+    said, meant = expression(rng)
+    while said == meant or not any(sign.isalpha() for sign in said):
+        said, meant = expression(rng)
+    result = value(meant)
+    wrong = Step(
+        "calculate",
+        {"expression": said},
+        f"EINVAL: not an arithmetic expression: {said}",
+        mistaken=True,
+    )
+    answer = failure(result) if result.startswith("E") else f"{meant} = {result}"
+    right = Step("calculate", {"expression": meant}, result)
+    return Scene(say(rng, "sum", sum=said), (wrong, right), answer)
+
+
+def moment(rng: Random) -> str:
+    """What ``now`` returns."""
     time = f"{words.clock(rng)}:{rng.randint(0, 59):02d}"
+    return f"{rng.choice(words.WEEKDAYS)} {words.date(rng)} {time}"
+
+
+def now_scene(rng: Random) -> Scene:
     draw = rng.random()
     if draw < 0.5:
-        request = one_of(rng, _TIME)
+        request = say(rng, "time")
     elif draw < 0.85:
-        request = one_of(rng, _DATE)
+        request = say(rng, "date")
     else:
-        request = one_of(rng, _BOTH)
-    result = f"{weekday} {day} {time}"
+        request = say(rng, "date_and_time")
+    result = moment(rng)
     return Scene(request, (Step("now", {}, result),), f"It is {result}.")
 
 
 SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
     (1.4, calculate_scene),
+    (0.06, mended_scene),
     (0.6, now_scene),
 )

@@ -7,12 +7,14 @@ for: no token is spent on padding, and many turns share the price of one tool li
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeAlias
 
 from . import (
+    chain_scenes,
     clock_scenes,
     file_scenes,
     note_scenes,
@@ -20,7 +22,7 @@ from . import (
     process_scenes,
     talk_scenes,
 )
-from .exam import HELD_OUT, normal
+from .held_out.fence import is_held_out
 from .manners import spoken
 from .scene import Message, Scene, messages
 from .tools import SYSCALLS, SYSTEM_PROMPT, Tool
@@ -34,6 +36,9 @@ _OTHER_PROMPTS = (
     "You are a careful assistant. Use the tools to do what is asked.",
 )
 
+MANY = 8
+"""Requests for tools that are not ours, in a conversation about little else."""
+
 Maker: TypeAlias = Callable[[Random], Scene]
 _OWN: tuple[tuple[float, Maker], ...] = (
     *file_scenes.SCENES,
@@ -41,23 +46,25 @@ _OWN: tuple[tuple[float, Maker], ...] = (
     *clock_scenes.SCENES,
     *note_scenes.SCENES,
     *talk_scenes.SCENES,
+    *chain_scenes.SCENES,
 )
 _OWN_WEIGHTS = list(itertools.accumulate(weight for weight, _ in _OWN))
-_FOREIGN_WEIGHTS = list(itertools.accumulate(weight for weight, _ in plugin_scenes.SCENES))
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
     """What the conversations of one stage of training are like.
 
+    ``tool_boxes`` is the share of conversations about nothing but tools that are not ours;
     ``short_lists`` is the share of conversations with only some of the syscalls on the list, two
     to ``longest_short_list`` of them; ``plugins`` the share with tools that are not ours;
     ``compounds`` the share of scenes that are two requests in one.
     """
 
+    tool_boxes: float = 0.2
     short_lists: float = 0.4
     longest_short_list: int = 7
-    plugins: float = 0.35
+    plugins: float = 0.5
     compounds: float = 0.03
 
 
@@ -69,23 +76,24 @@ class Conversation:
 
 def _tool_list(rng: Random, mix: Mix) -> tuple[list[Tool], list[Scene]]:
     """The tools of a conversation, and the scenes that call those which are not syscalls."""
+    if rng.random() < mix.tool_boxes:
+        return _box(rng)
     tools = list(SYSCALLS)
     if rng.random() < mix.short_lists:
         tools = rng.sample(tools, rng.randint(2, mix.longest_short_list))
     foreign: list[Scene] = []
     if rng.random() < mix.plugins:
         names = {tool.name for tool in tools}
-        for _ in range(rng.choice((1, 1, 2, 3))):
-            scene = _draw(rng, plugin_scenes.SCENES, _FOREIGN_WEIGHTS)
-            extra = [scene.tools[0]]
-            if rng.random() < 0.5:
-                extra.append(plugin_scenes.bystander(rng))
+        for _ in range(rng.choice((1, 2, 2, 3))):
+            scenes, extra = plugin_scenes.plugin_scenes(rng)
+            extra += {scene.tools[0].name: scene.tools[0] for scene in scenes}.values()
             fresh = {tool.name for tool in extra}
             if fresh & names or len(fresh) < len(extra):
                 continue
-            foreign.append(scene)
+            foreign += scenes
             names |= fresh
             tools += extra
+    rng.shuffle(foreign)
     if rng.random() < 0.75:
         tools.sort(key=lambda tool: tool.name)  # as the kernel lists them
     else:
@@ -93,8 +101,20 @@ def _tool_list(rng: Random, mix: Mix) -> tuple[list[Tool], list[Scene]]:
     return tools, foreign
 
 
-def _draw(rng: Random, scenes: tuple[tuple[float, Maker], ...], weights: list[float]) -> Scene:
-    return rng.choices(scenes, cum_weights=weights)[0][1](rng)
+def _box(rng: Random) -> tuple[list[Tool], list[Scene]]:
+    """Tools that are not ours, and now and then some syscalls among them."""
+    tools, scenes = plugin_scenes.tool_box(rng)
+    if rng.random() < 0.5:
+        tools += rng.sample(SYSCALLS, rng.randint(1, len(SYSCALLS)))
+    if rng.random() < 0.75:
+        tools.sort(key=lambda tool: tool.name)
+    else:
+        rng.shuffle(tools)
+    return tools, scenes
+
+
+def _draw(rng: Random) -> Scene:
+    return rng.choices(_OWN, cum_weights=_OWN_WEIGHTS)[0][1](rng)
 
 
 def _compound(rng: Random, first: Scene, second: Scene) -> Scene:
@@ -107,21 +127,35 @@ def _compound(rng: Random, first: Scene, second: Scene) -> Scene:
     )
 
 
-def _fits(scene: Scene, names: set[str]) -> bool:
-    """Whether ``names`` hold every tool that the scene needs, and no better one."""
+_WORD = re.compile(r"[a-z]{4,}")
+_USUAL = frozenset(
+    "file files folder folders text texts word words line lines name names note notes list with "
+    "from that this what into have your them tell show give show find make read write about number "
+    "current whether which return returns gets check".split()
+)
+
+
+def _stems(text: str) -> set[str]:
+    """The beginnings of the words that mean something."""
+    return {word[:5] for word in _WORD.findall(text.lower()) if word not in _USUAL}
+
+
+def _fits(scene: Scene, names: set[str], foreign: set[str]) -> bool:
+    """Whether ``names`` hold every tool that the scene needs, and no better one: none of the words
+    ``foreign``, of tools that are not syscalls, stands in the request."""
     if not scene.needs() <= names or names & set(scene.absent):
         return False
-    return not ("grep" in names and any(step.tool == "search_files" for step in scene.steps))
+    return not (foreign and _stems(scene.request) & foreign)
 
 
-def _own_scene(rng: Random, names: set[str], mix: Mix) -> Scene:
+def _own_scene(rng: Random, names: set[str], foreign: set[str], mix: Mix) -> Scene:
     while True:
-        scene = _draw(rng, _OWN, _OWN_WEIGHTS)
-        if not _fits(scene, names):
+        scene = _draw(rng)
+        if not _fits(scene, names, foreign) or is_held_out(scene.request):
             continue
         if scene.steps and not scene.follow_ups and rng.random() < mix.compounds:
-            other = _draw(rng, _OWN, _OWN_WEIGHTS)
-            if other.steps and _fits(other, names) and scene.request.isprintable():
+            other = _draw(rng)
+            if other.steps and _fits(other, names, foreign) and scene.request.isprintable():
                 return _compound(rng, scene, replace(other, follow_ups=()))
         return scene
 
@@ -147,14 +181,17 @@ def conversation(rng: Random, mix: Mix, num_characters: int) -> Conversation:
     prompt = SYSTEM_PROMPT if rng.random() < 0.85 else rng.choice(_OTHER_PROMPTS)
     turns: list[Message] = [{"role": "system", "content": prompt}]
     size = sum(len(tool.description) + 30 for tool in tools)
+    known = {tool.name for tool in SYSCALLS}
+    others = [tool for tool in tools if tool.name not in known]
+    words = _stems(" ".join(f"{tool.name.replace('_', ' ')} {tool.description}" for tool in others))
     while size < num_characters:
-        if foreign and rng.random() < 0.4:
+        if foreign and rng.random() < (0.9 if len(foreign) > MANY else 0.5):
             scene = foreign.pop()
         else:
-            scene = _filled(rng, _own_scene(rng, names, mix), tools)
+            scene = _filled(rng, _own_scene(rng, names, words, mix), tools)
         for one in (scene, *scene.follow_ups):
             request = spoken(rng, one)
-            if normal(request) in HELD_OUT:
+            if is_held_out(request):
                 break
             added = messages(one, request)
             size += sum(len(str(turn)) for turn in added)

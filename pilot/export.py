@@ -12,7 +12,7 @@ import torch
 from transformers import GenerationConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from . import MODEL_DIR
-from .architecture import new_model
+from .architecture import Shape, new_model
 from .tokenizer import load
 
 MAX_NEW_TOKENS = 256  # its longest right answer is shorter: more would be a loop
@@ -44,7 +44,7 @@ def export_checkpoint(run: Path, target: Path) -> None:
     """Export the newest checkpoint of a training run."""
     state: dict[str, Any] = torch.load(run / "checkpoint.pt", weights_only=True)
     tokenizer = load(run / "tokenizer.json")
-    model = new_model(tokenizer)
+    model = new_model(tokenizer, Shape(*state["shape"]))
     model.load_state_dict(state["model"])
     export(model, tokenizer, target)
 

@@ -1,152 +1,14 @@
 """Scenes about files: list, read, write, search."""
 
-# ruff: noqa: E501  (a template, like a table row, reads best on one line)
-
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
 
 from . import text_pool, words
+from .asking import say
 from .grammar import one_of
 from .scene import Scene, Step
-
-_LIST_HERE = (
-    "list the files [here|in this folder|in the current folder|in this directory|]",
-    "list [all|all the|my|all my|] files [here|]",
-    "list [files|everything] [here|in here|in this folder|]",
-    "[show|give] me [the|all|all the|my|the list of|a list of] files [here|in this folder|]",
-    "[show|display|print] [the|all|all the|] files",
-    "[what|which] files [are|do you see|do we have|do I have|can you see|exist] [here|in this folder|]",
-    "what files are [here|there|in this folder|in the current directory]",
-    "which files are [here|there|in this folder|around]",
-    "what [is|is there|do we have|have we got] [here|in here|in this folder|in the current folder]",
-    "what's [here|in here|in this folder|in the folder|in this directory]",
-    "[are there|do you see|have we got] any files [here|]",
-    "ls",
-    "dir",
-    "files",
-    "the files here",
-    "[look at|look into|look in|look around in|check|inspect] [this folder|the current folder|the folder]",
-    "see what files [are|there are] here",
-    "list [this|the current|the working] [folder|directory]",
-    "list the [contents|content] of [this|the|the current] [folder|directory]",
-    "[show|tell] me what [is|files are|there is] [here|in this folder|in here]",
-    "tell me [the names of|about|] [the|all|] files [here|]",
-)
-
-_LIST_IN = (
-    "list the files [in|of|inside|under] [the folder|the directory|folder|] {path}",
-    "list [all|all the|] files in [the|] {path} [folder|directory|]",
-    "list {path}",
-    "list [the contents|the content|everything] [of|in] {path}",
-    "[show|give] me [the|all|] files [in|of|inside|under] [the folder|] {path}",
-    "[show|display] [the files in|what is in|the contents of|the folder|everything in] {path}",
-    "what [files are|is|is there] [in|inside|under] [the folder|the directory|] {path}",
-    "what files are in {path}",
-    "what's [in|inside] [the|] {path} [folder|directory|]",
-    "what does [the folder|] {path} [contain|hold|have]",
-    "which files [are|do you see|do we have|can you find] [in|inside|under] [the folder|] {path}",
-    "[are there|do you see] any files in {path}",
-    "ls {path}",
-    "files in {path}",
-    "[look|have a look] [into|in|inside] [the folder|] {path}",
-    "[look at|check|open|inspect] the folder {path}",
-    "see what is in {path}",
-    "is there anything in {path}",
-    "the files in {path}",
-)
-
-_COUNT_HERE = (
-    "how many files are [here|there|in this folder]",
-    "how many files [do we|do I] have [here|]",
-    "count the files [here|in this folder|]",
-    "[tell me|] the number of files [here|in this folder]",
-)
-_COUNT_IN = (
-    "how many files [are|are there] in {path}",
-    "how many files does {path} [have|hold|contain]",
-    "count the files in {path}",
-)
-
-_READ = (
-    "read {path}",
-    "read [the|] file {path}",
-    "read {path} [aloud|to me|for me|]",
-    "[show|display|print] {path}",
-    "[show|give|read] me {path}",
-    "show me [the file|the contents of|the content of|the text of|what is in|what's in] {path}",
-    "[open|view|see|cat|type] {path}",
-    "open [the|] file {path}",
-    "cat {path}",
-    "[print|output|dump] [the|] [contents|content|text] of {path}",
-    "[what is|what's|what stands|what is written] in {path}",
-    "what is in [the file|] {path}",
-    "what does [the file|] {path} say",
-    "what does {path} [contain|hold|have in it]",
-    "[look at|have a look at|take a look at|look into|check] [the file|] {path}",
-    "tell me what [is in|stands in|is written in] {path}",
-    "tell me what {path} says",
-    "I want to [see|read] {path}",
-    "let me [see|read] {path}",
-    "[the contents|the content|contents] of {path}",
-    "quote {path}",
-)
-
-_WRITE = (
-    "write {text} [to|into|in] {path}",
-    "write {text} [to|into|in] [the file|a file called|a file named|a new file] {path}",
-    "[put|store] {text} [in|into|to] {path}",
-    "[put|store] {text} [in|into] [the file|a file called|] {path}",
-    "save {text} [to|as|in|into] {path}",
-    "save the text {text} [in|to|as] {path}",
-    "write the [text|words|line|sentence] {text} [to|into] {path}",
-    "write to {path}: {text}",
-    "write into {path} [the text|the words|] {text}",
-    "[create|make] [a file|the file|a new file|] {path} [with|containing|that says|saying] {text}",
-    "[create|make] [a|the|a new] file [called|named] {path} [with|with the text|that says|saying|containing] {text}",
-    "[create|make] {path} with [the text|the content|] {text}",
-    "[replace|overwrite] {path} with {text}",
-    "[set|change] {path} to {text}",
-    "[let|make] {path} say {text}",
-    "fill {path} with {text}",
-    "echo {text} > {path}",
-)
-
-_SEARCH_HERE = (
-    "search for {pattern}",
-    "search [the files|these files|all files|my files|everything|here] for {pattern}",
-    "search {pattern}",
-    "[find|look for] {pattern} [in the files|in all files|in these files|here|]",
-    "find [the lines|all lines|lines] [with|that contain|containing] {pattern}",
-    "find [the word|the text|every] {pattern} [in the files|]",
-    "[which|what] [files|lines] [contain|mention|have|say] {pattern}",
-    "which [file|line] [contains|mentions|has|says] {pattern}",
-    "where [is|do I find|do you see|do the files mention] {pattern} [mentioned|written|in the files]",
-    "where is {pattern} [mentioned|written|used|defined]",
-    "where does {pattern} [appear|occur|stand]",
-    "in which file is {pattern}",
-    "grep {pattern}",
-    "grep for {pattern}",
-    "is {pattern} [mentioned|written|used] anywhere",
-    "does any file [contain|mention|say] {pattern}",
-    "are there any {pattern} [lines|] in the files",
-)
-
-_SEARCH_IN = (
-    "search [in|] {path} for {pattern}",
-    "search for {pattern} [in|under|inside] [the folder|] {path}",
-    "search the files [in|of] {path} for {pattern}",
-    "[find|look for] {pattern} [in|under|inside] [the files of|the folder|] {path}",
-    "find lines with {pattern} in {path}",
-    "[which|what] files in {path} [contain|mention|have] {pattern}",
-    "where [is|do I find] {pattern} in {path}",
-    "where does {pattern} [appear|occur] in {path}",
-    "grep {pattern} [in|] {path}",
-    "grep for {pattern} in {path}",
-    "does any file in {path} [contain|mention] {pattern}",
-    "look in {path} for {pattern}",
-)
 
 _MANY_LINES = 6
 _MANY_CHARACTERS = 330
@@ -183,7 +45,8 @@ def denial(rng: Random, capability: str, thing: str) -> str:
     return "EPERM: " + rng.choice(wording)
 
 
-def _path_failure(rng: Random, kind: str, capability: str, path: str) -> str:
+def path_failure(rng: Random, kind: str, capability: str, path: str) -> str:
+    """The result of a call whose ``kind``, file or folder, is not there or not to be touched."""
     draw = rng.random()
     if draw < 0.6:
         return f"ENOENT: no such {kind}: {path}"
@@ -204,7 +67,8 @@ def _alike(rng: Random, count: int) -> set[str]:
     return {f"{start}{words.stem(rng)}{end}" for _ in range(count)}
 
 
-def _names(rng: Random) -> list[str]:
+def names_of(rng: Random) -> list[str]:
+    """What a folder holds, sorted; the names of folders end in a slash."""
     count = rng.choice((0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24))
     names = _alike(rng, count) if rng.random() < 0.4 else {_name(rng) for _ in range(count)}
     return sorted(names)
@@ -238,17 +102,17 @@ def list_scene(rng: Random) -> Scene:
     place = "This folder" if here else path
     counting = rng.random() < 0.08
     if counting:
-        request = one_of(rng, _COUNT_HERE if here else _COUNT_IN, path=path)
+        request = say(rng, "count_here" if here else "count_in", path=path)
     else:
-        request = one_of(rng, _LIST_HERE if here else _LIST_IN, path=path)
-    names = _names(rng)
+        request = say(rng, "list_here" if here else "list_in", path=path)
+    names = names_of(rng)
     result = "\n".join(names) or "(empty)"
     answer = listing(names, place)
     if counting and names:
         answer = f"{answer}\n{len(names)} in all."
     follow_ups: tuple[Scene, ...] = ()
     if not here and rng.random() < 0.1:
-        result = _path_failure(rng, "folder", "fs.read", path)
+        result = path_failure(rng, "folder", "fs.read", path)
         answer = failure(result)
     elif rng.random() < 0.15 and (files := [one for one in names if not one.endswith("/")]):
         chosen, ask = rng.choice((("first", files[0]), ("last", files[-1])))
@@ -272,12 +136,12 @@ def contents(path: str, lines: list[str]) -> str:
 
 def read_scene(rng: Random, path: str | None = None, request: str | None = None) -> Scene:
     path = path or words.file_path(rng)
-    request = request or one_of(rng, _READ, path=path)
+    request = request or say(rng, "read", path=path)
     lines = text_pool.file_text(rng)
     result, answer = "\n".join(lines), contents(path, lines)
     draw = rng.random()
     if draw < 0.1:
-        result = _path_failure(rng, "file", "fs.read", path)
+        result = path_failure(rng, "file", "fs.read", path)
         answer = failure(result)
     elif draw < 0.12:
         result, answer = "", contents(path, [])
@@ -294,7 +158,7 @@ def _dictated(rng: Random, text: str) -> str:
 def write_scene(rng: Random) -> Scene:
     path = words.file_path(rng)
     text = text_pool.line(rng).strip() if rng.random() < 0.15 else text_pool.plain(rng)
-    request = one_of(rng, _WRITE, path=path, text=_dictated(rng, text))
+    request = say(rng, "write", path=path, text=_dictated(rng, text))
     result = f"wrote {len(text.encode())} bytes to {path}"
     answer = result[0].upper() + result[1:] + "."
     follow_ups: tuple[Scene, ...] = ()
@@ -325,7 +189,7 @@ def search_scene(rng: Random) -> Scene:
     if not here and rng.random() < 0.2:
         path = words.file_path(rng)
     asked = _dictated(rng, pattern)
-    request = one_of(rng, _SEARCH_HERE if here else _SEARCH_IN, pattern=asked, path=path)
+    request = say(rng, "search_here" if here else "search_in", pattern=asked, path=path)
     hits = [
         f"{words.file_path(rng)}:{rng.randint(1, 240)}: "
         + rng.choice((f"{pattern} {words.noun(rng)}", f"{words.noun(rng)} {pattern}", pattern))
@@ -334,7 +198,7 @@ def search_scene(rng: Random) -> Scene:
     result = "\n".join(hits) or "no matches"
     answer = found(hits, pattern, "these files" if here else path)
     if rng.random() < 0.06:
-        result = _path_failure(rng, "folder", "fs.read", path if not here else words.folder(rng))
+        result = path_failure(rng, "folder", "fs.read", path if not here else words.folder(rng))
         answer = failure(result)
     arguments = {"pattern": pattern} if here else {"pattern": pattern, "path": path}
     return Scene(request, (Step("search_files", arguments, result),), answer)

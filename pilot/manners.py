@@ -6,25 +6,14 @@ from random import Random
 
 from .scene import Scene
 
-_BEFORE_ORDERS = (
-    "please", "please", "please", "can you", "could you", "can you please", "could you please",
-    "would you", "will you", "I want you to", "I'd like you to", "I need you to", "you should",
-    "now", "then", "ok, now", "and now", "next,", "go and", "kindly", "let's", "just", "pls",
-)  # fmt: skip
 _BEFORE_ALL = (
     "hey,", "hi,", "hello,", "hello!", "ok,", "so,", "and", "agent,", "well,", "one more thing:",
     "also,", "hmm,", "quick question:", "right,", "good,", "thanks,", "great,",
 )  # fmt: skip
 _AFTER = ("please", ", please", ", please", ", thanks", "for me please", "pls")
 _QUESTION_WORDS = frozenset(
-    (
-        *("what", "which", "where", "how", "is", "are", "does", "do", "did", "who", "when", "in"),
-        *("why", "has", "have", "what's", "where's", "when's", "who's", "will", "can", "at", "was"),
-        "how's",
-    )
-)
-_NO_ORDERS = frozenset(
-    ("the", "there", "this", "that", "it", "all", "files", "file", "note", "notes")
+    "what which where who when why how is are does do did has have will can could would may might "
+    "at was any what's where's when's who's how's".split()
 )
 
 
@@ -54,15 +43,11 @@ def _slip(rng: Random, request: str, copied: str) -> str:
     return " ".join(tokens)
 
 
-def _wrapped(rng: Random, request: str, first_is_copied: bool) -> str:
+def _wrapped(rng: Random, request: str) -> str:
     draw = rng.random()
-    first = request.split(" ", 1)[0].lower()
-    order = not is_question(request) and not first_is_copied and first not in _NO_ORDERS
-    if draw < 0.2 and order:
-        return f"{rng.choice(_BEFORE_ORDERS)} {request}"
-    if draw < 0.3:
+    if draw < 0.1:
         return f"{rng.choice(_BEFORE_ALL)} {request}"
-    if draw < 0.4 and request[-1].isalnum():
+    if draw < 0.2 and request[-1].isalnum():
         after = rng.choice(_AFTER)
         return request + after if after[0] == "," else f"{request} {after}"
     return request
@@ -76,7 +61,7 @@ def spoken(rng: Random, scene: Scene) -> str:
     if rng.random() < 0.04 and scene.manners:
         request = _slip(rng, request, copied)
     if scene.manners:
-        request = _wrapped(rng, request, first_is_copied)
+        request = _wrapped(rng, request)
     if (request != scene.request or not first_is_copied) and rng.random() < 0.4:
         request = request[0].upper() + request[1:]
     shouted = rng.random() < 0.025 and not any(step.arguments for step in scene.steps)

@@ -1,73 +1,38 @@
 """Scenes with tools that are not syscalls of ours, so that the tool list is read, not remembered.
 
-Half of them are tools that a plugin author might well write, half are invented: a verb and a noun
-that may exist in no dictionary, tied to the request by nothing but the words of the tool's line.
+Most are tools that a plugin's author might well write (``requests/tools_*.txt``), some are invented:
+a verb and a noun that may exist in no dictionary, tied to the request by nothing but the words of
+the tool's line. One in six of the former gets a name that says nothing.
 """
 
 # ruff: noqa: E501  (a template, like a table row, reads best on one line)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cache
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 
 from . import text_pool, words
+from .asking import say_any
 from .file_scenes import failure
-from .grammar import expand
+from .grammar import blocks, expand
+from .held_out.fence import is_held_out
 from .scene import Scene, Step
 from .tools import SYSCALLS, Parameter, Tool
+
+FILES = ("tools_technical", "tools_everyday")
+_HEAD = re.compile(r"(?P<name>\w+)\((?P<parameters>.*)\): (?P<description>.+)")
+_PARAMETER = re.compile(r"(?P<name>\w+): (?P<type>\w+)(?: ~(?P<kind>\w+))?(?: = (?P<default>.+))?")
+_NAMELESS = 0.16
+_RESERVED = frozenset(tool.name for tool in SYSCALLS)
 
 _PATH = Parameter("path")
 _TEXT = Parameter("text")
 _HERE = Parameter("path", default=".")
-
-# name, description, parameters, requests, how each argument is filled from the request's slots
-Known: TypeAlias = tuple[str, str, tuple[Parameter, ...], tuple[str, ...]]
-
-_KNOWN: tuple[Known, ...] = (
-    ("grep", "Search files for a regular expression.", (Parameter("pattern"), _HERE),
-     ("grep [for|] {pattern}", "grep [for|] {pattern} in {path}", "search for the expression {pattern} in {path}")),
-    ("word_count", "Count the words in a file.", (_PATH,),
-     ("count the words [in|of] {path}", "how many words are in {path}", "word count of {path}")),
-    ("count_lines", "Count the lines of a file.", (_PATH,),
-     ("count the lines [in|of] {path}", "how many lines [are in|has] {path}")),
-    ("shout", "Say a text in capital letters.", (_TEXT,), ("shout {text}", "say {text} in capital letters")),
-    ("upper", "Turn a text into upper case.", (_TEXT,), ("turn {text} into upper case", "upper case {text}")),
-    ("reverse", "Reverse a text.", (_TEXT,), ("reverse {text}", "[turn around|write backwards] {text}", "what is {text} reversed")),
-    ("weather", "Tell the weather in a city.", (Parameter("city"),),
-     ("[what is|what's|how is|tell me] the weather in {city}", "weather in {city}", "will it rain in {city}")),
-    ("translate", "Translate a text into another language.", (_TEXT, Parameter("language")),
-     ("translate {text} [to|into] {language}", "say {text} in {language}")),
-    ("send_mail", "Send an email to someone.", (Parameter("to"), _TEXT),
-     ("send [an email|a mail] to {to} saying {text}", "[mail|email] {to} that {text}", "send {to} an email: {text}")),
-    ("delete_file", "Delete a file.", (_PATH,), ("[delete|remove|erase] {path}", "[delete|remove] the file {path}")),
-    ("rename_file", "Rename a file.", (Parameter("old"), Parameter("new")), ("rename {old} [to|into] {new}",)),
-    ("copy_file", "Copy a file to another place.", (Parameter("source"), Parameter("target")),
-     ("copy {source} to {target}", "make a copy of {source} [called|at] {target}")),
-    ("move_file", "Move a file to another place.", (Parameter("source"), Parameter("target")), ("move {source} to {target}",)),
-    ("make_folder", "Make a new folder.", (_PATH,), ("[make|create] [a|the] [new|] folder [called|named|] {path}", "mkdir {path}")),
-    ("append_file", "Add text to the end of a file.", (_PATH, _TEXT),
-     ("[append|add] {text} to {path}", "add {text} to the end of {path}")),
-    ("fetch", "Fetch a web page.", (Parameter("url"),), ("[fetch|get|download] {url}", "[open|get] the web page {url}")),
-    ("roll_dice", "Roll a dice.", (Parameter("sides", "integer", 6),), ("roll a dice", "roll a dice with {sides} sides", "roll dice")),
-    ("flip_coin", "Flip a coin.", (), ("[flip|toss] a coin", "heads or tails")),
-    ("random_number", "Draw a random number.", (Parameter("low", "integer"), Parameter("high", "integer")),
-     ("[draw|give me|pick] a random number [between|from] {low} [and|to] {high}",)),
-    ("tell_joke", "Tell a joke.", (), ("tell [me|] a joke", "I want to hear a joke", "joke please")),
-    ("define", "Give the definition of a word.", (Parameter("word"),), ("define {word}", "what does {word} mean", "definition of {word}")),
-    ("ping", "Check whether a host answers.", (Parameter("host"),), ("ping {host}", "check whether {host} answers")),
-    ("head", "Show the first lines of a file.", (_PATH, Parameter("lines", "integer", 10)),
-     ("[show|give] me the first lines of {path}", "show the first {lines} lines of {path}", "head {path}")),
-    ("run_python", "Run Python code.", (Parameter("code"),), ("run the [python|] code {code}", "[execute|run] this python code: {code}")),
-    ("file_size", "Tell the size of a file.", (_PATH,), ("[what is the size of|how big is|tell me the size of] {path}",)),
-    ("play_music", "Play a song.", (Parameter("song"),), ("play {song}", "play the song {song}")),
-    ("convert", "Convert an amount from one unit to another.", (Parameter("amount", "number"), Parameter("unit"), Parameter("target")),
-     ("convert {amount} {unit} [to|into] {target}", "how [much|many] {target} [is|are] {amount} {unit}")),
-    ("set_timer", "Set a timer.", (Parameter("minutes", "integer"),), ("set a timer [for|to] {minutes} minutes", "timer {minutes} minutes")),
-    ("repeat", "Say a text several times.", (_TEXT, Parameter("times", "integer")), ("repeat {text} {times} times", "say {text} {times} times")),
-    ("sort_lines", "Sort the lines of a file.", (_PATH, Parameter("reverse", "boolean", False)), ("sort [the lines of|] {path}",)),
-)  # fmt: skip
 
 _INVENTED: tuple[tuple[str, tuple[Parameter, ...], tuple[str, ...]], ...] = (
     ("{Verb} [the|a] {noun}.", (), ("{verb} the {noun}", "I want to {verb} the {noun}", "{verb} [a|my] {noun}")),
@@ -83,61 +48,120 @@ _INVENTED: tuple[tuple[str, tuple[Parameter, ...], tuple[str, ...]], ...] = (
     ("{Verb} [the|a] {noun} in a folder.", (_HERE,), ("{verb} the {noun} in {path}", "{verb} the {noun} here", "{verb} the {noun}")),
 )  # fmt: skip
 
-_RESERVED = {tool.name for tool in SYSCALLS}
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A tool, what kind of value each parameter takes, and how it is asked for."""
+
+    tool: Tool
+    kinds: dict[str, str]
+    requests: tuple[str, ...]
 
 
-def _fill(rng: Random, name: str) -> str:
-    """A value for an argument of this name, as it stands in a request."""
-    match name:
+def parse(head: str, requests: tuple[str, ...]) -> Sample:
+    """``tide(harbour: string ~city): Tell when the tide is high.`` and the requests for it.
+
+    Raises ValueError for what is not a tool.
+    """
+    match = _HEAD.fullmatch(head)
+    if match is None:
+        raise ValueError(f"not a tool: {head}")
+    parameters, kinds = [], {}
+    for part in filter(None, match["parameters"].split(", ")):
+        one = _PARAMETER.fullmatch(part)
+        if one is None:
+            raise ValueError(f"not a parameter: {part} (of {head})")
+        name, default = one["name"], one["default"]
+        kinds[name] = one["kind"] or name
+        given = {} if default is None else {"default": _literal(default)}
+        parameters.append(Parameter(name, one["type"], **given))
+    tool = Tool(match["name"], match["description"], tuple(parameters))
+    return Sample(tool, kinds, requests)
+
+
+def _literal(text: str) -> Any:
+    """The JSON value that ``text`` is, or the text itself."""
+    try:
+        return json.loads(text.lower() if text in {"True", "False"} else text)
+    except ValueError:
+        return text.strip("'")
+
+
+@cache
+def samples() -> tuple[Sample, ...]:
+    """All tools of the grammar files, in their order: what is easily confused stands together."""
+    return tuple(parse(head, lines) for name in FILES for head, lines in blocks(name).items())
+
+
+def _value(rng: Random, parameter: Parameter, kind: str) -> str:
+    """A value for a parameter, as it stands in a request."""
+    if parameter.type in {"integer", "number"}:
+        kind = kind if kind in {"number", "count", "amount"} else "number"
+    match kind:
         case "path" | "source" | "target" | "old" | "new":
             return words.file_path(rng)
+        case "folder":
+            return words.folder(rng)
         case "text":
             return text_pool.plain(rng)
+        case "words":
+            return " ".join(words.noun(rng) for _ in range(rng.choice((2, 2, 3))))
         case "pattern" | "word":
-            return words.token(rng)
+            return words.token(rng) if rng.random() < 0.3 else words.noun(rng)
         case "city":
             return words.place(rng)
-        case "name" | "person" | "to":
-            return words.name(rng)
-        case "language":
-            return rng.choice(
-                ("French", "German", "Spanish", "Italian", "Russian", "Dutch", "Polish")
+        case "person":
+            return words.name(rng) if rng.random() < 0.7 else words.full_name(rng)
+        case "country" | "language" | "colour":
+            return words.one(
+                rng, {"country": "countries", "language": "languages"}.get(kind, "colours")
             )
-        case "url" | "host":
-            host = f"{words.noun(rng)}.{rng.choice(('com', 'org', 'net', 'de', 'io'))}"
-            return host if name == "host" else f"https://{host}/{words.noun(rng)}"
+        case "currency" | "unit":
+            return words.one(rng, {"currency": "currencies", "unit": "units"}[kind])
+        case "url":
+            return f"https://{_host(rng)}/{words.noun(rng)}"
+        case "host":
+            return _host(rng)
+        case "email":
+            return f"{words.name(rng).lower()}@{_host(rng)}"
         case "code":
             return f"print({words.digits(rng)} {rng.choice('+-*')} {words.digits(rng)})"
-        case "unit":
-            return rng.choice(
-                ("metres", "miles", "euros", "kilos", "litres", "hours", words.noun(rng))
-            )
-        case (
-            "sides" | "count" | "number" | "minutes" | "times" | "lines" | "low" | "high" | "amount"
-        ):
-            return words.digits(rng, 3)
+        case "date":
+            return words.date(rng)
+        case "time":
+            return words.clock(rng)
+        case "weekday":
+            return rng.choice(words.WEEKDAYS)
+        case "number" | "amount" | "count":
+            return words.digits(rng, 2 if kind == "count" else 4)
+        case "id":
+            return words.identifier(rng)
+        case "title":
+            return f"{words.noun(rng)} {words.noun(rng)}" if rng.random() < 0.6 else words.noun(rng)
+        case "name":
+            return words.name(rng) if rng.random() < 0.3 else words.noun(rng)
         case _:
             return words.noun(rng)
 
 
+def _host(rng: Random) -> str:
+    return f"{words.noun(rng)}.{rng.choice(('com', 'org', 'net', 'de', 'io', 'eu', 'local'))}"
+
+
 def _typed(parameter: Parameter, text: str) -> Any:
-    if parameter.type == "integer":
-        return int(text)
-    if parameter.type == "number":
-        return int(text)
-    return text
+    return int(text) if parameter.type in {"integer", "number"} else text
 
 
 def _result(rng: Random) -> str:
     draw = rng.random()
-    if draw < 0.35:
+    if draw < 0.2:
         return words.digits(rng)
-    if draw < 0.75:
-        return text_pool.sentence(rng)
+    if draw < 0.65:
+        return text_pool.tool_result(rng)
     if draw < 0.85:
+        return text_pool.sentence(rng)
+    if draw < 0.93:
         return "\n".join(text_pool.lines(rng, rng.randint(2, 3)))
-    if draw < 0.92:
-        return rng.choice(("done", "ok", "true", "false", f"sent to {words.name(rng)}"))
     code = rng.choice(("EIO", "EAGAIN", "ENOSYS", "EINTR", "EPERM", "ETIME", "EINVAL"))
     return f"{code}: {text_pool.phrase(rng)}"
 
@@ -148,60 +172,83 @@ def said(result: str) -> str:
     return failure(result) if code.isupper() and code.startswith("E") else result
 
 
-def _scene(rng: Random, tool: Tool, request: str, slots: dict[str, str]) -> Scene:
-    named = {one.name for one in tool.parameters if "{" + one.name + "}" in request}
+def _scene(rng: Random, sample: Sample, extra: dict[str, str]) -> Scene:
+    """The sample's tool is called as one of its requests asks for."""
+    tool, template = sample.tool, rng.choice(sample.requests)
+    values = {one.name: _value(rng, one, sample.kinds.get(one.name, one.name)) for one in tool.parameters}  # fmt: skip
     arguments = {
-        one.name: _typed(one, slots[one.name]) for one in tool.parameters if one.name in named
+        one.name: _typed(one, values[one.name])
+        for one in tool.parameters
+        if "{" + one.name + "}" in template
     }
+    slots = extra | {name: _quoted(rng, value) for name, value in values.items()}
     result = _result(rng)
-    step = Step(tool.name, arguments, result)
-    return Scene(expand(rng, request, slots), (step,), said(result), tools=(tool,))
+    return Scene(
+        say_any(rng, template, **slots),
+        (Step(tool.name, arguments, result),),
+        said(result),
+        tools=(tool,),
+    )
 
 
-def _known(rng: Random, known: Known) -> tuple[Tool, tuple[str, ...]]:
-    name, description, parameters, requests = known
-    return Tool(name, description, parameters), requests
+def _quoted(rng: Random, value: str) -> str:
+    """The value as it stands in a request: at times, of several words, in quotes."""
+    if " " not in value or '"' in value or rng.random() < 0.75:
+        return value
+    return rng.choice((f'"{value}"', f'"{value}"', f"'{value}'"))
 
 
 def _named(rng: Random, verb: str, noun: str) -> str:
     return rng.choice((f"{verb}_{noun}", f"{verb}_{noun}", verb, f"{noun}_{verb}", f"{verb}{noun}"))
 
 
-def _invent(rng: Random) -> tuple[Tool, tuple[str, ...], dict[str, str]]:
-    verb = words.invented(rng) if rng.random() < 0.4 else rng.choice(words.VERBS)
+def _invented(rng: Random) -> tuple[Sample, dict[str, str]]:
+    verb = words.invented(rng) if rng.random() < 0.5 else rng.choice(words.VERBS)
     slots = {"verb": verb, "Verb": verb.capitalize(), "noun": words.noun(rng), "other": words.noun(rng),
              "adjective": rng.choice(words.ADJECTIVES)}  # fmt: skip
     description, parameters, requests = rng.choice(_INVENTED)
     if "{Verb}" not in description:
         verb = rng.choice(("tell", "get", "show"))
-    name = _named(rng, verb, slots["noun"])
-    if name in _RESERVED:
-        name = f"my_{name}"
-    return Tool(name, expand(rng, description, slots), parameters), requests, slots
+    tool = Tool(_named(rng, verb, slots["noun"]), expand(rng, description, slots), parameters)
+    return Sample(tool, {}, requests), slots
 
 
-def known_scene(rng: Random) -> Scene:
-    tool, requests = _known(rng, rng.choice(_KNOWN))
-    request = rng.choice(requests)
-    slots = {one.name: _fill(rng, one.name) for one in tool.parameters}
-    return _scene(rng, tool, request, slots)
+def _drawn(rng: Random, place: int | None = None) -> tuple[Sample, dict[str, str]]:
+    """A sample, and slots beyond its parameters."""
+    if place is None and rng.random() < 0.3:
+        sample, slots = _invented(rng)
+    else:
+        some = samples()
+        sample, slots = (rng.choice(some) if place is None else some[place % len(some)]), {}
+    tool = sample.tool
+    if rng.random() < _NAMELESS:
+        tool = replace(tool, name=rng.choice((words.invented(rng), words.identifier(rng).lower().replace("-", "_"))))  # fmt: skip
+    if tool.name in _RESERVED:
+        tool = replace(tool, name=f"my_{tool.name}")
+    return replace(sample, tool=tool), slots
 
 
-def invented_scene(rng: Random) -> Scene:
-    tool, requests, slots = _invent(rng)
-    request = rng.choice(requests)
-    slots |= {one.name: _fill(rng, one.name) for one in tool.parameters}
-    return _scene(rng, tool, request, slots)
+def tool_box(rng: Random) -> tuple[list[Tool], list[Scene]]:
+    """Many tools that are not ours, and many requests for them: nothing here can be remembered."""
+    drawn: dict[str, tuple[Sample, dict[str, str]]] = {}
+    start = rng.randrange(len(samples()))
+    for offset in range(rng.randint(4, 11)):
+        # A part of them are neighbours, which are easily confused.
+        one = _drawn(rng, start + offset) if offset < 3 else _drawn(rng)
+        drawn.setdefault(one[0].tool.name, one)
+    asked = rng.choices(list(drawn.values()), k=24)
+    scenes = [_scene(rng, sample, slots) for sample, slots in asked]
+    tools = [sample.tool for sample, _ in drawn.values()]
+    return tools, [scene for scene in scenes if not is_held_out(scene.request)]
 
 
-def bystander(rng: Random) -> Tool:
-    """A tool that stands on the list and is not needed."""
-    if rng.random() < 0.4:
-        return _known(rng, rng.choice(_KNOWN))[0]
-    return _invent(rng)[0]
-
-
-SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
-    (0.6, known_scene),
-    (0.6, invented_scene),
-)
+def plugin_scenes(rng: Random) -> tuple[list[Scene], list[Tool]]:
+    """One or two requests for one tool, and tools that stand beside it and are not needed."""
+    place = rng.randrange(len(samples())) if rng.random() < 0.3 else None
+    sample, slots = _drawn(rng, place)
+    scenes = [_scene(rng, sample, slots) for _ in range(rng.choice((1, 1, 2)))]
+    bystanders = [_drawn(rng)[0].tool for _ in range(rng.choice((0, 0, 1, 1, 2)))]
+    if place is not None:
+        neighbour, slots = _drawn(rng, place + 1)
+        scenes.append(_scene(rng, neighbour, slots))
+    return [scene for scene in scenes if not is_held_out(scene.request)], bystanders

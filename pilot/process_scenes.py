@@ -8,6 +8,7 @@ from collections.abc import Callable
 from random import Random
 
 from . import text_pool, words
+from .asking import say
 from .clock_scenes import calculate_scene, now_scene
 from .file_scenes import (
     denial,
@@ -17,11 +18,9 @@ from .file_scenes import (
     search_scene,
     write_scene,
 )
-from .grammar import one_of
+from .grammar import one_of, templates
 from .note_scenes import recall_scene
 from .scene import Scene, Step
-
-_HELPER = "[a helper|an agent|a helper agent|a process|another agent|a new agent|a child|a worker|a subagent|a new helper]"
 
 # Third person, as said of a helper, and the order that the helper gets.
 _VERB_FORMS = {
@@ -40,64 +39,6 @@ _VERB_FORMS = {
     "collect": "collects", "pack": "packs", "repair": "repairs", "describe": "describes",
 }  # fmt: skip
 
-_THIRD_PERSON = (
-    f"[start|spawn|launch|create|run|make|get] {_HELPER} [that|which|who] {{task}}",
-    f"[I want|I need|we need|give me] {_HELPER} [that|which|who] {{task}}",
-)
-_ORDER = (
-    f"[start|spawn|launch|run|create|use|get|ask|tell] {_HELPER} to {{task}}",
-    f"[have|let|make] {_HELPER} {{task}}",
-    f"[start|spawn|launch] {_HELPER}[:| with the task:| for this:] {{task}}",
-    "[delegate|hand off|delegate this]: {task}",
-    "spawn[:|] {task}",
-    "[let|have] [someone|somebody] else {task}",
-    f"{{task}} [with|in|using] {_HELPER}",
-    "{task} [in|as] a [new|separate|child] process",
-)
-_BACKGROUND = "[in the background|without waiting|and do not wait|but don't wait|, don't wait for it|, do not wait]"
-
-_WAIT = (
-    "wait for [process|pid|helper|agent|number|the process|the helper|] {pid}",
-    "wait [until|till] [process|pid|helper|agent|] {pid} [ends|is done|has finished|finishes|is finished|exits]",
-    "wait for [pid|process|helper|] {pid} to [end|finish|exit|be done]",
-    "wait {pid}",
-    "what did [process|pid|helper|agent|] {pid} [say|answer|find|return|report]",
-    "[get|give me|show me] the [answer|result] of [process|pid|helper|agent|] {pid}",
-    "what is the [answer|result] of [process|pid|helper|agent] {pid}",
-    "is [process|pid|helper|agent] {pid} [done|finished|ready] yet",
-    "join [process|pid|] {pid}",
-)
-_KILL = (
-    "[kill|end|stop|terminate|abort|cancel] [process|pid|helper|agent|the process|number|the helper] {pid}",
-    "[kill|end|stop|terminate] {pid}",
-    "kill [the process|] [with|] [pid|number] {pid}",
-    "shut down [process|helper|pid] {pid}",
-    "[get rid of|put an end to] [process|pid|helper] {pid}",
-    "[process|helper|pid] {pid} [must|should|has to] [end|stop|die]",
-    "make [process|helper|pid] {pid} [stop|end]",
-)
-_LIST = (
-    "list [the|all|all the|my|] [running|] processes",
-    "list [the|all the|] [agents|helpers|pids]",
-    "[which|what] [processes|agents|helpers] are [running|there|active|alive|around]",
-    "[show|give|tell] me [the|all|all the|my] [running|] [processes|agents|helpers]",
-    "[show|display|print] [the|all|] [running|] [processes|agents|helpers]",
-    "[what is|what's|who is|who's] running [right now|now|at the moment|here|]",
-    "what processes [exist|do we have|do you see|can you see|do I have|are there]",
-    "how many [processes|agents|helpers] are [running|there]",
-    "ps",
-    "processes",
-    "[show|print|see] the process [table|list]",
-    "the process [table|list]",
-    "[is anything|is anyone|is any process|are any helpers|are any agents] running",
-    "who else is [here|running|working]",
-    "see what is running",
-)
-_KILL_NAMED = (
-    "[kill|end|stop|terminate] the [process|helper|agent] [called|named|that is called] {name}",
-    "[kill|end|stop] the [process|helper|agent] that [runs|does] {name}",
-    "[kill|end|stop] the {name} [process|helper|agent]",
-)
 
 # An agent that has delegated everything would start helpers for ever: what helpers get is direct.
 _TASKS: tuple[Callable[[Random], Scene], ...] = (
@@ -158,9 +99,9 @@ def spawn_scene(rng: Random) -> Scene:
     job, pid = _short_task(rng), _pid(rng)
     task, said = job.request, _third_person(job.request)
     if said and rng.random() < 0.5:
-        request = one_of(rng, _THIRD_PERSON, task=said)
+        request = say(rng, "spawn_third", task=said)
     else:
-        request = one_of(rng, _ORDER, task=task)
+        request = say(rng, "spawn", task=task)
     start = Step("spawn", {"task": task}, f"pid {pid}")
     result, answer = exit_words(rng, pid, _report(rng, job))
     wait = Step("wait", {"pid": pid}, result)
@@ -169,7 +110,7 @@ def spawn_scene(rng: Random) -> Scene:
         refusal = denial(rng, "proc.spawn", task[:20])
         return Scene(request, (Step("spawn", {"task": task}, refusal),), failure(refusal))
     if draw < 0.2:
-        request += " " + one_of(rng, (_BACKGROUND,))
+        request += " " + one_of(rng, templates("background"))
         follow = one_of(
             rng,
             ("[now|] wait for [it|the helper|that]", "what did [it|the helper] [say|answer|find]"),
@@ -181,7 +122,7 @@ def spawn_scene(rng: Random) -> Scene:
 
 def wait_scene(rng: Random) -> Scene:
     pid = _pid(rng)
-    request = one_of(rng, _WAIT, pid=str(pid))
+    request = say(rng, "wait", pid=str(pid))
     result, answer = exit_words(rng, pid, _report(rng, _short_task(rng)))
     if rng.random() < 0.12:
         result = f"ESRCH: no process {pid}"
@@ -191,7 +132,7 @@ def wait_scene(rng: Random) -> Scene:
 
 def kill_scene(rng: Random) -> Scene:
     pid = _pid(rng)
-    request = one_of(rng, _KILL, pid=str(pid))
+    request = say(rng, "kill", pid=str(pid))
     result, answer = f"killed pid {pid}", f"Killed pid {pid}."
     draw = rng.random()
     if draw < 0.15:
@@ -225,7 +166,7 @@ def table_words(rows: list[tuple[int, str, str]]) -> str:
 def processes_scene(rng: Random) -> Scene:
     rows = _table(rng)
     result = "\n".join(f"{pid} {state} {name}" for pid, state, name in rows)
-    return Scene(one_of(rng, _LIST), (Step("list_processes", {}, result),), table_words(rows))
+    return Scene(say(rng, "processes"), (Step("list_processes", {}, result),), table_words(rows))
 
 
 def kill_named_scene(rng: Random) -> Scene:
@@ -234,7 +175,7 @@ def kill_named_scene(rng: Random) -> Scene:
     while len(rows) < 2:
         rows = _table(rng)
     pid, _, name = rng.choice(rows[1:])
-    request = one_of(rng, _KILL_NAMED, name=name)
+    request = say(rng, "kill_named", name=name)
     look = Step("list_processes", {}, "\n".join(f"{p} {state} {n}" for p, state, n in rows))
     return Scene(
         request, (look, Step("kill", {"pid": pid}, f"killed pid {pid}")), f"Killed pid {pid}."

@@ -9,14 +9,21 @@ from .tools import Tool
 
 Message: TypeAlias = dict[str, Any]
 
+MISTAKEN = "mistaken"
+"""Key of an assistant's message that is not to be learnt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One tool call and the result that came back."""
+    """One tool call and the result that came back.
+
+    A ``mistaken`` call shows how to mend one; the model is not taught to make it.
+    """
 
     tool: str
     arguments: dict[str, Any]
     result: str
+    mistaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +54,13 @@ def messages(scene: Scene, request: str) -> list[Message]:
     turns: list[Message] = [{"role": "user", "content": request}]
     for step in scene.steps:
         function = {"name": step.tool, "arguments": step.arguments}
-        turns.append(
-            {"role": "assistant", "tool_calls": [{"type": "function", "function": function}]}
-        )
+        call: Message = {
+            "role": "assistant",
+            "tool_calls": [{"type": "function", "function": function}],
+        }
+        if step.mistaken:
+            call[MISTAKEN] = True
+        turns.append(call)
         turns.append({"role": "tool", "content": step.result})
     turns.append({"role": "assistant", "content": scene.answer})
     return turns

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from . import words
-from .grammar import one_of
+from .grammar import one_of, templates
 
 _PHRASES = (
     "[the|my|a|your|our] {noun}",
@@ -16,28 +16,6 @@ _PHRASES = (
     "{adjective} {noun}",
     "{name}'s {noun}",
     "the {noun} of the {other}",
-)
-
-_SENTENCES = (
-    "[the|my|our] {noun} is [{adjective}|{clock}|at {hour}|in {place}|in the {other}|on {weekday}]",
-    "[the|my|our] {adjective} {noun} is [{adjective}|in {place}|on the {other}]",
-    "{name} [likes|has|wants|sold|bought|lost|found] [the|a|my|two|{digits}] {adjective} {noun}",
-    "{name} [lives|works|was born|is] in {place}",
-    "the {noun} [costs|weighs|needs] {digits} [euros|dollars|kilos|points]",
-    "the [password|code|pin|key] [of|for] the {noun} is {secret}",
-    "{verb} the {noun} [on|before|after] {weekday}",
-    "{verb} {name} [about|with] the {noun}",
-    "{verb} and {verb2} the {adjective} {noun}",
-    "meeting with {name} [at {clock}|on {date}|on {weekday}|in {place}]",
-    "I [like|hate|want|need|have] [{adjective}|two|{digits}] {noun}s",
-    "we [meet|leave|eat|start] at {hour} [in {place}|on {weekday}|]",
-    "[hello|dear|hi] {name}",
-    "{name} and {name2} {verb} [a|the] {noun}",
-    "the {noun} and the {other} are {adjective}",
-    "the {noun} [starts|ends|arrives|opens|leaves] at [{hour}|{clock}]",
-    "{name}'s {noun} is {adjective}",
-    "{name}'s [birthday|phone|number|address] is {date}",
-    "[buy|get|order] [milk|bread|{noun}|{digits} {noun}s]",
 )
 
 _CODE = (
@@ -104,7 +82,12 @@ def sentence(rng: Random) -> str:
     """One sentence without a full stop, a fifth of them only random words."""
     if rng.random() < 0.2:
         return " ".join(words.noun(rng) for _ in range(rng.randint(1, 6)))
-    return one_of(rng, _SENTENCES, **slots(rng))
+    return one_of(rng, templates("sentences"), **slots(rng))
+
+
+def tool_result(rng: Random) -> str:
+    """What some tool returns."""
+    return one_of(rng, templates("results"), **slots(rng))
 
 
 def _prose_line(rng: Random) -> str:

@@ -11,80 +11,18 @@ from __future__ import annotations
 
 from random import Random
 
+from .grammar import pool
+
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-NOUNS = _split(
-    "account address airport album anchor angle animal answer apple april arm army arrow article "
-    "aunt autumn badge bag ball banana band bank barrel basket bath battery beach bean bear bed "
-    "bee bell belt bench bike bill bird birthday blanket board boat body bone book boot border boss "
-    "bottle box branch bread brick bridge brother brush bucket budget bug bus butter button cabin "
-    "cable cake calendar camera camp candle captain car card carpet carrot cart case castle cat "
-    "cellar chain chair chart cheese cherry chess child church circle city class clock cloud coach "
-    "coast coat code coffee coin colour comb company concert cook copper corn corner cotton cousin "
-    "cow crane cream crew crown cup curtain customer dance database date daughter day deadline desk "
-    "dentist device diary dinner doctor dog door draft dragon drawer dream dress driver drum duck "
-    "dust eagle ear engine error evening event exam eye face factory farm father feather fence "
-    "ferry field finger fire fish flag flight floor flour flower fog food foot forest fork fox "
-    "frame friend frog fruit garage garden gate ghost gift glass glove goal goat gold grain grape "
-    "grass guest guitar hall hammer hand harbour hat hill holiday home honey hook horse hospital "
-    "hotel hour house ice idea island jacket jar job juice key kitchen kite knee knife ladder lake "
-    "lamp laptop leaf lemon lesson letter library light lion list lock log lunch machine mail map "
-    "market mask match meadow meal meeting melon memory menu message metal milk mill mirror money "
-    "monkey month moon morning mother motor mountain mouse museum music nail neck needle neighbour "
-    "nephew nest net night north nose note number nurse oak ocean office oil onion orange order oven "
-    "owl package page paint palace paper parcel parent park party passport password path peach pear "
-    "pen pencil pepper phone photo piano picture pillow pilot pin pipe pizza plan plane plant plate "
-    "plum pocket poem pond port post pot potato printer prize project pump queen question rabbit "
-    "radio rain recipe report rent ring river road robot rocket roof room root rope rose route salad "
-    "salt sand scarf school screen screw sea season seat secret seed server shadow sheep shelf ship "
-    "shirt shoe shop shower signal silk silver sister size ski sky sleep snake snow soap sock sofa "
-    "song soup spider spoon spring square stairs stamp star station steam stone storm story street "
-    "string student sugar suit summer sun supper table tail task taxi tea teacher team tent test "
-    "theatre ticket tiger tomato tooth torch tower town toy train tree trip truck tunnel uncle "
-    "uniform valley van vase village violin visit voice wagon wall wallet watch water wave weather "
-    "wedding week wheel whistle wife wind window wine winter wire wolf wood wool word work yard year"
-)
-
-ADJECTIVES = _split(
-    "angry big black blue bold brave bright broken brown busy calm cheap clean clear clever cold "
-    "cool dark dead deep dirty dry dull early easy empty fair false fast fat final fine firm first "
-    "flat free fresh full funny gentle glad good grand great green grey happy hard heavy high hot "
-    "huge hungry kind last late lazy light little local lonely long loud low lucky main new nice "
-    "noisy odd old open orange pink plain polite poor proud public pure purple quick quiet rare raw "
-    "ready red rich right ripe rough round royal rusty sad safe secret sharp shiny short shy silent "
-    "silver simple slow small smart smooth soft solid sour spare strange strong sweet tall thick "
-    "thin tidy tiny tired true ugly warm weak weekly wet white wide wild wise wooden wrong yellow young"
-)
-
-VERBS = _split(
-    "add ask bake bend boil bring build buy call carry catch change check choose clean climb close "
-    "collect count cover cut deliver dig draw drink drive drop dry eat empty feed fill find finish "
-    "fix fly fold follow forget freeze get give grow guard hang heat help hide hold invite join jump "
-    "keep kick learn leave lend lift lose make meet mend miss mix move need open order pack paint "
-    "park pass pay pick plant play pour practise print pull push put read repair replace rest return "
-    "ride ring rinse rob run save see sell send set sew shake share show shut sing sit skip sleep "
-    "slice smell solve sort spell stand start stir stop study swim swing take talk taste teach tell "
-    "test thank throw tidy tie touch train travel try turn update use visit wait wake walk wash watch "
-    "water wear win wipe wish work wrap write"
-)
-
-PEOPLE = _split(
-    "Ada Alan Alice Amir Ana Ben Bob Boris Carla Carlos Chen Clara Dana David Diego Dora Edgar Elena "
-    "Emma Eric Eva Felix Fiona Frank Grace Hans Helen Hugo Ines Ivan Jack Jane Jim Joan Jonas Julia "
-    "Karl Kate Kim Lara Laura Leo Li Linda Lisa Lucas Luis Maria Mark Marta Max Maya Mia Mike Mina "
-    "Nadia Nina Noah Nora Olga Omar Oscar Paul Pedro Peter Petra Rita Robert Rosa Ruth Sam Sara Simon "
-    "Sofia Sven Tanja Theo Tim Tom Una Vera Victor Wendy Yara Yusuf Zoe"
-)
-
-PLACES = _split(
-    "Athens Berlin Bern Boston Bristol Cairo Chicago Copenhagen Delhi Dublin Geneva Hamburg Helsinki "
-    "Istanbul Jakarta Kyoto Lagos Leeds Lima Lisbon London Lyon Madrid Malta Milan Montreal Munich "
-    "Nairobi Naples Nice Osaka Oslo Paris Porto Prague Quito Riga Rome Seattle Seoul Sydney Tallinn "
-    "Tokyo Toronto Turin Vienna Warsaw Zagreb Zurich"
-)
+NOUNS = pool("nouns")
+ADJECTIVES = pool("adjectives")
+VERBS = pool("verbs")
+PEOPLE = pool("names", "people")
+PLACES = pool("names", "places")
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -146,6 +84,15 @@ def noun(rng: Random) -> str:
 def name(rng: Random) -> str:
     """A person's name, one in five of them invented."""
     return invented(rng).capitalize() if rng.random() < 0.2 else rng.choice(PEOPLE)
+
+
+def full_name(rng: Random) -> str:
+    return f"{name(rng)} {rng.choice(pool('names', 'surnames'))}"
+
+
+def one(rng: Random, head: str) -> str:
+    """A word of a block of ``requests/names.txt``: countries, languages, colours, units ..."""
+    return rng.choice(pool("names", head))
 
 
 def place(rng: Random) -> str:
