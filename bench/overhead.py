@@ -12,21 +12,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from llmos.kernel.boot import PROGRAMS
-from llmos.kernel.config import KernelConfig
+from in_process import in_process_kernel
 from llmos.kernel.engine.driver import Completion, Delta, Prompt
-from llmos.kernel.engine.supervisor import Engine
 from llmos.kernel.engine.vllm import VllmDriver, VllmSettings
-from llmos.kernel.journal import Journal
 from llmos.kernel.kernel import Kernel
-from llmos.memory import notes, swap
-from llmos.syscalls.registry import PluginRegistry
 from report import report
 
 SIZES = (1, 8, 32)
@@ -35,7 +29,9 @@ SIZES = (1, 8, 32)
 class RecordingDriver(VllmDriver):
     """The vLLM driver; it keeps what each agent asked of it."""
 
-    requests: defaultdict[str, list[Prompt]]
+    def __init__(self, settings: VllmSettings) -> None:
+        super().__init__(settings)
+        self.requests: defaultdict[str, list[Prompt]] = defaultdict(list)
 
     async def generate(self, prompt: Prompt) -> AsyncIterator[Delta | Completion]:
         self.requests[prompt.request.messages[1].text].append(prompt)
@@ -99,31 +95,14 @@ async def measure(
 
 
 async def main(rounds: int, model: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="llmos-bench-") as folder:
-        state = Path(folder)
-        config = KernelConfig(state, state / "s", state / "plugins", model=model)
-        driver = RecordingDriver(VllmSettings(config.model_path(), name=model))
-        driver.requests = defaultdict(list)
-        journal = Journal(config.journal, swap.SCHEMA, notes.SCHEMA)
-        engine = Engine(driver)
-        plugins = PluginRegistry(config.plugins_dir)
-        kernel = Kernel(config, journal, engine, plugins, PROGRAMS)
-        await kernel.start_init()
-        await plugins.load()
-        supervision = asyncio.create_task(engine.run())
-        await kernel.follow_engine()
+    async with in_process_kernel(model, RecordingDriver) as (kernel, driver, root):
         details = {}
         figures = {}
         for size in SIZES:
-            seconds = await measure(kernel, driver, state, size, rounds)
+            seconds = await measure(kernel, driver, root, size, rounds)
             ratios = [a / b for a, b in zip(seconds["kernel"], seconds["bare"], strict=True)]
             figures[f"n{size}"] = round(statistics.median(ratios), 3)
             details[f"n{size}"] = {**seconds, "ratios": ratios}
-        await kernel.park()
-        supervision.cancel()
-        await asyncio.gather(supervision, return_exceptions=True)
-        await plugins.close()
-        journal.close()
     report("overhead", figures, {"model": model, "rounds": rounds, **details})
 
 
