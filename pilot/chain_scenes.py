@@ -1,6 +1,4 @@
-"""Scenes of two or three steps, in which a later call takes its arguments from an earlier result."""
-
-# ruff: noqa: E501  (a template, like a table row, reads best on one line)
+"""Scenes of two or three steps: a later call takes its arguments from an earlier result."""
 
 from __future__ import annotations
 

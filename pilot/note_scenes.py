@@ -1,7 +1,5 @@
 """Scenes about notes: what the user wants kept, and what was kept."""
 
-# ruff: noqa: E501  (a template, like a table row, reads best on one line)
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -18,7 +16,8 @@ from .scene import Scene, Step
 
 def _slots(rng: Random) -> dict[str, str]:
     return {
-        "noun": words.noun(rng), "other": words.noun(rng), "adjective": rng.choice(words.ADJECTIVES),
+        "noun": words.noun(rng), "other": words.noun(rng),
+        "adjective": rng.choice(words.ADJECTIVES),
         "adjective2": rng.choice(words.ADJECTIVES), "hour": rng.choice(words.NUMBER_WORDS),
         "clock": words.clock(rng), "weekday": rng.choice(words.WEEKDAYS), "place": words.place(rng),
         "date": words.date(rng), "digits": words.digits(rng), "name": words.name(rng),

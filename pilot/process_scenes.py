@@ -1,7 +1,5 @@
 """Scenes about processes: helpers that are started, waited for, listed and ended."""
 
-# ruff: noqa: E501  (a template, like a table row, reads best on one line)
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -70,7 +68,7 @@ def _short_task(rng: Random) -> Scene:
 
 
 def _report(rng: Random, job: Scene) -> str:
-    """What a helper answered: mostly what the pilot itself would, sometimes another model's words."""
+    """What a helper answered: mostly as the pilot itself would, sometimes as another model."""
     draw = rng.random()
     if draw < 0.75:
         return job.answer
