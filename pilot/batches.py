@@ -26,6 +26,7 @@ Row: TypeAlias = tuple[list[int], list[float]]
 NEWLINE = "Ċ"
 DECISIVE = (f"{START}assistant\n", '{"name":Ġ"', '":Ġ"', '",Ġ"arguments":Ġ{"', NEWLINE)
 DECISION_WEIGHT = 8.0
+CALL_WEIGHT = 2.0  # a word that is lost in an argument spoils the call, one in an answer does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,19 @@ def render(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> st
 
 
 def weights(
-    ids: list[int], decisive: list[int], end: int, mistaken: Sequence[bool] = ()
+    ids: list[int], decisive: list[int], call: int, end: int, mistaken: Sequence[bool] = ()
 ) -> list[float]:
     """Zero for what the model does not write itself; more for decisions than for the rest.
 
     ``mistaken`` says of each of the assistant's turns whether it is not to be learnt.
     """
-    weighed, inside, before, turns = [], False, end, iter(mistaken)
+    weighed, inside, plain, before, turns = [], False, 1.0, end, iter(mistaken)
     for token in ids:
-        weighed.append((DECISION_WEIGHT if before in decisive else 1.0) if inside else 0.0)
+        weighed.append((DECISION_WEIGHT if before in decisive else plain) if inside else 0.0)
         if token == decisive[0]:
-            inside = not next(turns, False)
+            inside, plain = not next(turns, False), 1.0
+        elif token == call:
+            plain = CALL_WEIGHT
         elif token == end:
             inside = False
         before = token
@@ -71,7 +74,7 @@ def weights(
 
 def conversation_row(tokenizer: PreTrainedTokenizerFast, rng: Random, mix: Mix, length: int) -> Row:
     """One conversation, cut off at ``length`` tokens."""
-    *decisive, end = tokenizer.convert_tokens_to_ids([*DECISIVE, END])
+    *decisive, call, end = tokenizer.convert_tokens_to_ids([*DECISIVE, CALL, END])
     ids: list[int] = []
     characters = int(CHARACTERS_PER_TOKEN * length)
     while len(ids) < length:
@@ -80,7 +83,7 @@ def conversation_row(tokenizer: PreTrainedTokenizerFast, rng: Random, mix: Mix, 
         ids = tokenizer(text, add_special_tokens=False)["input_ids"][:length]
         characters = characters * 5 // 4
     mistaken = [MISTAKEN in turn for turn in drawn.messages if turn["role"] == "assistant"]
-    return ids, weights(ids, decisive, end, mistaken)
+    return ids, weights(ids, decisive, call, end, mistaken)
 
 
 def batch(

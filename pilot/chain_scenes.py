@@ -8,7 +8,7 @@ from random import Random
 from . import text_pool, words
 from .asking import say
 from .clock_scenes import expression, moment, value
-from .file_scenes import contents, failure, found, names_of, path_failure
+from .file_scenes import SHORT, contents, failure, found, names_of, path_failure
 from .note_scenes import fact, noted
 from .scene import Scene, Step
 
@@ -27,13 +27,13 @@ def list_read_scene(rng: Random) -> Scene:
     """The name to read stands in the list."""
     here = rng.random() < 0.6
     folder = "." if here else words.folder(rng)
-    names = names_of(rng)
+    names = names_of(rng, SHORT) if rng.random() < 0.8 else names_of(rng)
     if rng.random() < 0.8:  # mostly what is last in the list is a file
         names = [name for name in names if not name.endswith("/")]
     files = [name for name in names if not name.endswith("/")]
     if not files:
         names = files = [words.file_name(rng)]
-    which = rng.choice(("first", "last") if len(files) > 1 else ("first", "only"))
+    which = rng.choice(("first", "last", "last") if len(files) > 1 else ("first", "only"))
     request = say(rng, "read_first" if here else "read_first_in", which=which, path=folder)
     step = Step("list_files", {} if here else {"path": folder}, "\n".join(names))
     name = files[-1 if which == "last" else 0]
@@ -155,14 +155,14 @@ def two_sums_scene(rng: Random) -> Scene:
 
 
 SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
-    (0.4, list_read_scene),
+    (0.7, list_read_scene),
     (0.35, sum_write_scene),
     (0.3, search_read_scene),
     (0.3, copy_scene),
     (0.15, read_remember_scene),
     (0.18, now_write_scene),
     (0.15, recall_write_scene),
-    (0.4, read_two_scene),
+    (0.7, read_two_scene),
     (0.15, write_read_scene),
     (0.18, two_sums_scene),
 )

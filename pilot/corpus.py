@@ -61,10 +61,10 @@ class Mix:
     ``compounds`` the share of scenes that are two requests in one.
     """
 
-    tool_boxes: float = 0.2
+    tool_boxes: float = 0.3
     short_lists: float = 0.4
     longest_short_list: int = 7
-    plugins: float = 0.5
+    plugins: float = 0.6
     compounds: float = 0.03
 
 
@@ -84,7 +84,7 @@ def _tool_list(rng: Random, mix: Mix) -> tuple[list[Tool], list[Scene]]:
     foreign: list[Scene] = []
     if rng.random() < mix.plugins:
         names = {tool.name for tool in tools}
-        for _ in range(rng.choice((1, 2, 2, 3))):
+        for _ in range(rng.choice((1, 2, 2, 3, 5))):
             scenes, extra = plugin_scenes.plugin_scenes(rng)
             extra += {scene.tools[0].name: scene.tools[0] for scene in scenes}.values()
             fresh = {tool.name for tool in extra}
@@ -185,7 +185,7 @@ def conversation(rng: Random, mix: Mix, num_characters: int) -> Conversation:
     others = [tool for tool in tools if tool.name not in known]
     words = _stems(" ".join(f"{tool.name.replace('_', ' ')} {tool.description}" for tool in others))
     while size < num_characters:
-        if foreign and rng.random() < (0.9 if len(foreign) > MANY else 0.5):
+        if foreign and rng.random() < (0.9 if len(foreign) > MANY else 0.65):
             scene = foreign.pop()
         else:
             scene = _filled(rng, _own_scene(rng, names, words, mix), tools)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from . import text_pool, words
@@ -45,11 +45,24 @@ def denial(rng: Random, capability: str, thing: str) -> str:
     return "EPERM: " + rng.choice(wording)
 
 
+def _near(rng: Random, path: str) -> str:
+    """A name that somebody may have meant who typed ``path``."""
+    at = rng.randrange(len(path))
+    draw = rng.random()
+    if draw < 0.4:
+        return path[:at] + rng.choice("aeiorstln") + path[at:]
+    if draw < 0.7 and len(path) > 3:
+        return path[:at] + path[at + 1 :]
+    return f"{words.stem(rng)}.{rng.choice(words.EXTENSIONS)}"
+
+
 def path_failure(rng: Random, kind: str, capability: str, path: str) -> str:
     """The result of a call whose ``kind``, file or folder, is not there or not to be touched."""
     draw = rng.random()
-    if draw < 0.6:
+    if draw < 0.35:
         return f"ENOENT: no such {kind}: {path}"
+    if draw < 0.6:
+        return f"ENOENT: no such {kind}: {path} (did you mean {_near(rng, path)}?)"
     if draw < 0.8:
         return f"EISDIR: {path} is a folder" if kind == "file" else f"ENOTDIR: {path} is a file"
     return denial(rng, capability, path)
@@ -67,9 +80,13 @@ def _alike(rng: Random, count: int) -> set[str]:
     return {f"{start}{words.stem(rng)}{end}" for _ in range(count)}
 
 
-def names_of(rng: Random) -> list[str]:
+_SIZES = (0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24)
+SHORT = (1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7)
+
+
+def names_of(rng: Random, sizes: Sequence[int] = _SIZES) -> list[str]:
     """What a folder holds, sorted; the names of folders end in a slash."""
-    count = rng.choice((0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24))
+    count = rng.choice(sizes)
     names = _alike(rng, count) if rng.random() < 0.4 else {_name(rng) for _ in range(count)}
     return sorted(names)
 

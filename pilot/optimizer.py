@@ -3,7 +3,7 @@
 Muon (Keller Jordan and others, 2024, "Muon: An optimizer for hidden layers in neural networks")
 replaces the momentum of a weight matrix by its nearest orthogonal matrix. It needs markedly fewer
 tokens than AdamW to the same loss, and tokens are what a CPU has not got. torch's own runs in
-bfloat16, which a CPU without AMX only emulates, hence these lines in float32.
+bfloat16, which many a CPU only emulates, hence these lines, which take what the device is fast in.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether matrices are multiplied in bfloat16 faster than in float32."""
+    return device != "cpu" or bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
@@ -44,7 +49,10 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
             updates = [self._nesterov(matrix, group["momentum"]) for matrix in group["params"]]
             rows, columns = updates[0].shape
             scale = group["lr"] * max(1.0, rows / columns) ** 0.5
-            turned = orthogonal(torch.stack(updates))
+            stacked = torch.stack(updates)
+            if has_bfloat16(stacked.device.type):
+                stacked = stacked.bfloat16()
+            turned = orthogonal(stacked).float()
             for matrix, update in zip(group["params"], turned, strict=True):
                 matrix.add_(update, alpha=-scale)
 

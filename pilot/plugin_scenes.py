@@ -19,12 +19,12 @@ from typing import Any
 from . import text_pool, words
 from .asking import say_any
 from .file_scenes import failure
-from .grammar import blocks, expand
+from .grammar import GRAMMARS, blocks, expand
 from .held_out.fence import is_held_out
 from .scene import Scene, Step
 from .tools import SYSCALLS, Parameter, Tool
 
-FILES = ("tools_technical", "tools_everyday")
+FILES = tuple(sorted(path.stem for path in GRAMMARS.glob("tools_*.txt")))
 _HEAD = re.compile(r"(?P<name>\w+)\((?P<parameters>.*)\): (?P<description>.+)")
 _PARAMETER = re.compile(r"(?P<name>\w+): (?P<type>\w+)(?: ~(?P<kind>\w+))?(?: = (?P<default>.+))?")
 _NAMELESS = 0.16

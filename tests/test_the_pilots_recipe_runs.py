@@ -18,7 +18,7 @@ from llmos.pilot.clock_scenes import mended_scene
 from llmos.pilot.corpus import Conversation, Mix, conversations
 from llmos.pilot.feeder import Feeder, Order
 from llmos.pilot.scene import messages
-from llmos.pilot.tokenizer import END, START, load
+from llmos.pilot.tokenizer import CALL, END, START, load
 from llmos.pilot.tools import SYSCALLS
 from llmos.pilot.train import STAGES, Machine, Run
 
@@ -61,8 +61,8 @@ def test_a_mistake_is_shown_and_not_learnt() -> None:
     talk = Conversation(SYSCALLS, messages(scene, scene.request))
     ids = TOKENIZER(render(TOKENIZER, talk), add_special_tokens=False)["input_ids"]
     decisive = TOKENIZER.convert_tokens_to_ids([f"{START}assistant\n"])
-    end = TOKENIZER.convert_tokens_to_ids(END)
-    weighed = weights(ids, decisive, end, [True, False, False])
+    call, end = TOKENIZER.convert_tokens_to_ids([CALL, END])
+    weighed = weights(ids, decisive, call, end, [True, False, False])
     learnt = TOKENIZER.decode([one for one, weight in zip(ids, weighed, strict=True) if weight])
     assert json.dumps(right.arguments) in learnt
     assert json.dumps(wrong.arguments) not in learnt
