@@ -13,9 +13,8 @@ from llmos.kernel.boot import PROGRAMS
 from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.supervisor import Engine
 from llmos.kernel.engine.vllm import VllmDriver, VllmSettings
-from llmos.kernel.journal import Journal
 from llmos.kernel.kernel import Kernel
-from llmos.memory import notes, swap
+from llmos.kernel.storage import open_journal
 from llmos.syscalls.registry import PluginRegistry
 
 Driver = TypeVar("Driver", bound=VllmDriver)
@@ -34,7 +33,7 @@ async def in_process_kernel(
         root = state / "root"
         root.mkdir()
         driver = driver_class(VllmSettings(config.model_path(), name=model))
-        journal = Journal(config.journal, swap.SCHEMA, notes.SCHEMA)
+        journal = open_journal(config.journal)
         engine = Engine(driver)
         plugins = PluginRegistry(config.plugins_dir)
         kernel = Kernel(config, journal, engine, plugins, PROGRAMS)

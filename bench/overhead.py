@@ -18,9 +18,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from in_process import in_process_kernel
-from llmos.kernel.engine.driver import Completion, Delta, Prompt
+from llmos.kernel.engine.driver import Item, Prompt
 from llmos.kernel.engine.vllm import VllmDriver, VllmSettings
 from llmos.kernel.kernel import Kernel
+from llmos.memory.draft import EMPTY, Draft
 from report import report
 
 SIZES = (1, 8, 32)
@@ -33,9 +34,9 @@ class RecordingDriver(VllmDriver):
         super().__init__(settings)
         self.requests: defaultdict[str, list[Prompt]] = defaultdict(list)
 
-    async def generate(self, prompt: Prompt) -> AsyncIterator[Delta | Completion]:
+    async def generate(self, prompt: Prompt, draft: Draft = EMPTY) -> AsyncIterator[Item]:
         self.requests[prompt.request.messages[1].text].append(prompt)
-        async for item in super().generate(prompt):
+        async for item in super().generate(prompt, draft):
             yield item
 
 

@@ -23,8 +23,9 @@ from in_process import in_process_kernel
 from llmos.kernel import messages
 from llmos.kernel.engine.vllm import VllmDriver
 from llmos.kernel.kernel import Kernel
-from llmos.kernel.process import Process, Signal
+from llmos.kernel.process import Process
 from llmos.kernel.services import Services
+from llmos.kernel.signals import Signal
 from llmos.memory.page import Page
 from llmos.pilot.held_out.question import IDLE, PID, REPORT, RESULT, Question
 from llmos.pilot.held_out.questions import questions
@@ -99,7 +100,7 @@ async def ask(kernel: Kernel, question: Question, root: Path) -> Verdict:
     pages = [entry.page for entry in agent.space.table]
     for process in (agent, helper):
         if process is not None and process.pid in kernel.table:
-            kernel.signal(process, Signal.KILL)
+            await kernel.signal(process, Signal.KILL)
             await process.exited.wait()
             await kernel.reap(process)
     return judge(question, pid, pages)

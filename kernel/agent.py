@@ -54,8 +54,8 @@ class Exit:
 Action = Receive | Generate | Trap | Exit
 
 
-def next_action(space: AddressSpace, interactive: bool) -> Action:
-    """What the agent does now."""
+def next_action(space: AddressSpace, interactive: bool, has_mail: bool) -> Action:
+    """What the agent does now. One that is not interactive ends when nobody has more to say."""
     page = space.last
     if page is None:
         return Receive()
@@ -64,7 +64,7 @@ def next_action(space: AddressSpace, interactive: bool) -> Action:
         return Trap(unanswered) if unanswered else Generate()
     if page.calls:
         return Trap(space.unanswered_calls())
-    if interactive:
+    if interactive or has_mail:
         return Receive()
     return Exit(EXIT_FAILED if page.interrupted else EXIT_OK, page.text)
 

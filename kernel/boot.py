@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..memory import notes, swap
+from ..memory.swap import SwapDamaged
 from ..syscalls.registry import PluginRegistry
 from .config import KernelConfig, parse
 from .engine.driver import EngineDriver
@@ -20,12 +20,13 @@ from .engine.fork import guard_forks
 from .engine.simulated import SimulatedDriver
 from .engine.supervisor import Engine
 from .engine.vllm import VllmDriver, VllmSettings
-from .journal import Journal, JournalError
+from .journal import JournalError
 from .kernel import Kernel
 from .recovery import recover
 from .server import Server
 from .service import Service
 from .stepper import Stepper
+from .storage import open_journal
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ async def boot(config: KernelConfig) -> None:
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
 
     guard_forks(config.state_dir, config.socket)  # before anything can fork
-    journal = Journal(config.journal, swap.SCHEMA, notes.SCHEMA)
+    journal = open_journal(config.journal)
     engine = Engine(make_driver(config))
     plugins = PluginRegistry(config.plugins_dir)
     kernel = Kernel(config, journal, engine, plugins, PROGRAMS)
@@ -128,7 +129,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return EXIT_RUNNING_ALREADY
-    except (JournalError, swap.SwapDamaged) as error:
+    except (JournalError, SwapDamaged) as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
     return 0

@@ -33,8 +33,10 @@ class KernelConfig:
     engine_args: dict[str, Any] = field(default_factory=dict)
     sampling: Sampling = field(default_factory=Sampling)
     max_steps: int = 32
-    max_processes: int = 256
+    max_processes: int = 10_000
     max_depth: int = 8
+    last_turn_s: float = 10.0
+    last_turn_tokens: int = 128
 
     @property
     def journal(self) -> Path:
@@ -72,7 +74,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--temperature", type=float, help="default: the model's own")
     add("--max-tokens", type=_positive, help="longest generation; default: the rest of the window")
     add("--max-steps", type=_positive, default=32, help="generations in one turn")
-    add("--max-processes", type=_positive, default=256, help="live processes")
+    add("--max-processes", type=_positive, default=10_000, help="live processes")
     add(
         "--engine-arg",
         action="append",

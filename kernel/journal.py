@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -18,45 +19,16 @@ from typing import TypeVar
 
 from ..memory.swap import Statement
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_GROUP = 512
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS process (
-    pid INTEGER PRIMARY KEY,
-    parent INTEGER NOT NULL,
-    program TEXT NOT NULL,
-    name TEXT NOT NULL,
-    root TEXT NOT NULL,
-    interactive INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    created REAL NOT NULL,
-    spawn_key TEXT UNIQUE,
-    exit_status INTEGER,
-    output TEXT NOT NULL DEFAULT '',
-    reaped INTEGER NOT NULL DEFAULT 0,
-    tokens_in INTEGER NOT NULL DEFAULT 0,
-    tokens_cached INTEGER NOT NULL DEFAULT 0,
-    tokens_out INTEGER NOT NULL DEFAULT 0,
-    syscalls INTEGER NOT NULL DEFAULT 0,
-    engine_s REAL NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS process_alive ON process (reaped, pid);
-CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY,
-    pid INTEGER NOT NULL,
-    text TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS intent (
-    call_id TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    PRIMARY KEY (pid, call_id)
-) WITHOUT ROWID;
 """
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class JournalError(Exception):
@@ -95,9 +67,24 @@ class Journal:
         path.chmod(0o600)
         return connection
 
-    async def commit(self, statements: Sequence[Statement]) -> None:
-        """All of the statements or none; returns when they would survive a power cut."""
-        await self._submit(lambda connection: _execute(connection, statements))
+    async def commit(
+        self, statements: Sequence[Statement], after: Callable[[], None] | None = None
+    ) -> None:
+        """All of the statements or none; returns when they would survive a power cut.
+
+        `after` makes the same change in memory. It runs on the loop as soon as the commit is
+        known, also if nobody waits for it any more: memory and journal never differ.
+        """
+        await self._submit(lambda connection: _execute(connection, statements), after)
+
+    def post(self, statements: Sequence[Statement]) -> None:
+        """Commit, and let nobody wait: for what may be lost. It is in line behind everything that
+        was submitted before, and before everything after."""
+        job = _Job(
+            lambda connection: _execute(connection, statements), asyncio.get_running_loop(), None
+        )
+        job.future.add_done_callback(_log_failure)
+        self._enqueue(job)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query in the journal's thread, behind all commits that were asked for before."""
@@ -113,13 +100,18 @@ class Journal:
         self._queue.put(None)
         self._thread.join()
 
-    async def _submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        job = _Job(work, asyncio.get_running_loop())
+    async def _submit(
+        self, work: Callable[[sqlite3.Connection], T], after: Callable[[], None] | None = None
+    ) -> T:
+        job = _Job(work, asyncio.get_running_loop(), after)
+        self._enqueue(job)
+        # A commit that has begun cannot be taken back: a cancelled caller must not tear it.
+        return await asyncio.shield(job.future)  # type: ignore[arg-type]
+
+    def _enqueue(self, job: _Job) -> None:
         self._unsettled += 1
         job.future.add_done_callback(self._count_settled)
         self._queue.put(job)
-        # A commit that has begun cannot be taken back: a cancelled caller must not tear it.
-        return await asyncio.shield(job.future)  # type: ignore[arg-type]
 
     def _count_settled(self, _: object) -> None:
         self._unsettled -= 1
@@ -172,9 +164,13 @@ class _Job:
     """A piece of work for the journal's thread, and where its outcome goes."""
 
     def __init__(
-        self, work: Callable[[sqlite3.Connection], object], loop: asyncio.AbstractEventLoop
+        self,
+        work: Callable[[sqlite3.Connection], object],
+        loop: asyncio.AbstractEventLoop,
+        after: Callable[[], None] | None,
     ) -> None:
         self.work = work
+        self.after = after
         self.result: object = None
         self.error: Exception | None = None
         self.future: asyncio.Future[object] = loop.create_future()
@@ -188,8 +184,15 @@ class _Job:
     def _resolve(self) -> None:
         if self.error is not None:
             self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+            return
+        if self.after is not None:
+            self.after()
+        self.future.set_result(self.result)
+
+
+def _log_failure(future: asyncio.Future[object]) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        log.warning("not kept: %s", error)
 
 
 def _execute(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:

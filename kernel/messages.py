@@ -21,6 +21,7 @@ MAX_LINE = 1 << 20
 
 EngineState = Literal["loading", "ready", "restarting", "failed"]
 TurnStatus = Literal["done", "interrupted", "failed"]
+SignalName = Literal["INT", "TERM", "KILL", "STOP", "CONT", "USR1", "XCPU"]
 
 
 # ---- requests -----------------------------------------------------------------------------
@@ -48,6 +49,11 @@ class Spawn:
     answer; any other one exits with its first final answer as output. `root` is the folder that
     its file syscalls see (absolute). With `attach`, events flow to this connection from the
     first token on.
+
+    `tools` are the syscalls that it is offered (None: the usual ones). `limits` says how much of
+    a resource it may use, `{"tokens": 1000}` or `{"wall_s": [50, 60]}` with a soft and a hard
+    limit; never more than its parent may. `budget` is a number of tokens that it may use or pass
+    on to children.
     """
 
     task: str | None = None
@@ -55,7 +61,46 @@ class Spawn:
     name: str | None = None
     interactive: bool = False
     attach: bool = False
+    parent: int = 1
+    nice: int | None = None
+    tools: list[str] | None = None
+    limits: dict[str, float | list[float | None]] = field(default_factory=dict)
+    budget: int | None = None
     op: Literal["spawn"] = "spawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """→ `{"pid": 5}`: a child of `pid` with the same pages, which goes on by itself, with `task`
+    as its next message (or as its parent would, if it is in the middle of a turn)."""
+
+    pid: int
+    task: str | None = None
+    name: str | None = None
+    interactive: bool | None = None
+    attach: bool = False
+    budget: int | None = None
+    op: Literal["fork"] = "fork"
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """→ `{}`: the process begins anew with another task and an empty window; pid, tree, mailbox,
+    limits and usage stay."""
+
+    pid: int
+    task: str
+    name: str | None = None
+    op: Literal["exec"] = "exec"
+
+
+@dataclass(frozen=True, slots=True)
+class Renice:
+    """→ `{}`. From -20 (first) to 19 (last)."""
+
+    pid: int
+    nice: int
+    op: Literal["renice"] = "renice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +130,16 @@ class Detach:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """→ `{}`. `INT` ends the turn and keeps what was generated (an interactive process then
-    waits for the next message, any other exits with 130); `TERM` and `KILL` end the process."""
+    """→ `{}`, once the signal is in the journal. `INT` ends the turn and keeps what was generated
+    (an interactive process then waits for the next message, any other exits with 130); `TERM`
+    ends the process, with a last turn if it is in the middle of one; `KILL` ends it at once.
+    `STOP` and `CONT` halt it and let it go on. `USR1` delivers `payload` as a message. `to` says
+    whether the process alone is meant, its process group, or it and all below it."""
 
     pid: int
-    signal: Literal["INT", "TERM", "KILL"] = "TERM"
+    signal: SignalName = "TERM"
+    payload: str = ""
+    to: Literal["process", "group", "tree"] = "process"
     op: Literal["kill"] = "kill"
 
 
@@ -133,7 +183,21 @@ class Halt:
 
 
 Request = (
-    Status | Ps | Spawn | Send | Attach | Detach | Kill | Wait | Logs | Plugins | Syscalls | Halt
+    Status
+    | Ps
+    | Spawn
+    | Fork
+    | Exec
+    | Renice
+    | Send
+    | Attach
+    | Detach
+    | Kill
+    | Wait
+    | Logs
+    | Plugins
+    | Syscalls
+    | Halt
 )
 
 
@@ -165,11 +229,16 @@ class ProcessInfo:
     waits_for: str = ""
     exit_status: int | None = None
     usage: Usage = field(default_factory=Usage)
+    group: int = 0
+    session: int = 0
+    nice: int = 0
+    budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExitInfo:
-    """How a process ended: 0, 1 failed, 130 INT, 137 KILL, 143 TERM; `output` is its answer."""
+    """How a process ended: 0, 1 failed, 130 INT, 137 KILL, 141 PIPE, 143 TERM, 152 a limit;
+    `output` is its answer."""
 
     pid: int
     status: int

@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections import deque
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..memory.address_space import AddressSpace
+from ..memory.draft import EMPTY, Draft
+from .limits import NO_LIMITS, Limits
+from .mailbox import Mailbox
 from .messages import ExitInfo, ProcessInfo, Usage
+from .signals import Signal, stronger
 
 INIT_PID = 1
 
 
 class State(enum.Enum):
-    """Where a process stands.
-
-    new → ready ⇄ running → blocked → ready …, at last zombie, until its parent reaps it.
-    """
+    """Where a process stands. `docs/processes.md` draws the moves."""
 
     NEW = "new"
     READY = "ready"  # has work for the engine, waits for admission
     RUNNING = "running"  # in the engine
     BLOCKED = "blocked"  # waits for a message, a syscall, another process
-    STOPPED = "stopped"
+    STOPPED = "stopped"  # by a signal
     ZOMBIE = "zombie"
 
 
-class Signal(enum.Enum):
-    """The value is the exit status of a process that the signal ends."""
-
-    INT = 130
-    KILL = 137
-    TERM = 143
-
-
-_STRENGTH = (Signal.INT, Signal.TERM, Signal.KILL)
+MOVES: dict[State, frozenset[State]] = {
+    State.NEW: frozenset({State.READY, State.BLOCKED, State.STOPPED, State.ZOMBIE}),
+    State.READY: frozenset({State.RUNNING, State.BLOCKED, State.STOPPED, State.ZOMBIE}),
+    State.RUNNING: frozenset({State.READY, State.BLOCKED, State.STOPPED, State.ZOMBIE}),
+    State.BLOCKED: frozenset({State.READY, State.STOPPED, State.ZOMBIE}),
+    State.STOPPED: frozenset({State.READY, State.BLOCKED, State.ZOMBIE}),
+    State.ZOMBIE: frozenset(),
+}
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Text on its way to a process; `id` is its row in the journal."""
-
-    id: int
-    text: str
 
 
 @dataclass(slots=True)
@@ -59,6 +52,11 @@ class Accounting:
     tokens_out: int = 0
     syscalls: int = 0
     engine_s: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """What limits and budgets count: tokens that the engine had to compute."""
+        return self.tokens_in - self.tokens_cached + self.tokens_out
 
     def usage(self) -> Usage:
         return Usage(
@@ -73,36 +71,63 @@ class Accounting:
         self.engine_s += other.engine_s
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a blocked process waits for, in words, and the processes any one of which could end
+    the wait. Empty `on`: it is the outside world that ends it."""
+
+    words: str = ""
+    on: frozenset[int] = frozenset()
+
+
+NOTHING = Waiting()
+
+
 @dataclass(slots=True, eq=False)
 class Process:
-    """One row of the process table.
+    """One row of the process table."""
 
-    What it is stands in the journal and never changes, but for `parent` (orphans go to pid 1).
-    """
-
+    # given at birth, and never changed
     pid: int
-    parent: int
-    program: str
-    name: str
     root: Path
     interactive: bool
     created: float
     spawn_key: str | None  # the syscall that made it; None when a client did
 
-    # private to the process: its memory and what it has cost
+    # the kernel's to change, each change in the journal before it is made
+    parent: int
+    program: str
+    name: str
     space: AddressSpace
-    mailbox: deque[Message] = field(default_factory=deque)
+    group: int = 0
+    session: int = 0
+    nice: int = 0
+    tools: tuple[str, ...] | None = None  # the syscalls it is offered; None: the usual ones
+    limits: Limits = NO_LIMITS
+    budget: int | None = None  # tokens granted, less what was passed on; None: no end
+    image: int = 0  # how many times it has called exec
+    stopped: bool = False
+    ending: int = 0  # the exit status of an end that has begun, in its last turn
+    ending_since: float = 0.0
+    pending: Signal | None = None
+
+    # private to the process: its memory and what it has cost
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    draft: Draft = EMPTY
     accounting: Accounting = field(default_factory=Accounting)
 
     # held by the kernel that steps it
     state: State = State.NEW
-    waits_for: str = ""
+    waiting: Waiting = NOTHING
     exit: ExitInfo | None = None
+    touched: float = 0.0  # when it last made a step, on the loop's clock
     exited: asyncio.Event = field(default_factory=asyncio.Event)
-    mail: asyncio.Event = field(default_factory=asyncio.Event)
-    pending: Signal | None = None
+    continued: asyncio.Event = field(default_factory=asyncio.Event)
+    child_ended: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     operation: asyncio.Task[object] | None = None
+    alarm: asyncio.TimerHandle | None = None  # for the next limit on time
+    stop_breaks: bool = True  # may a STOP break the operation off, or does it wait for its end?
 
     @property
     def alive(self) -> bool:
@@ -113,17 +138,79 @@ class Process:
         """Did its parent end before it? Then pid 1 reaps it."""
         return self.parent == INIT_PID and self.spawn_key is not None
 
+    @property
+    def waits_for(self) -> str:
+        return self.waiting.words
+
+    @property
+    def tokens_left(self) -> float:
+        """Before the budget is spent; below 0 by what the last engine step brought too much."""
+        return math.inf if self.budget is None else self.budget - self.accounting.tokens
+
+    def call_key(self, call_id: str) -> str:
+        """Names one call among all calls of all processes, the same after a crash."""
+        image = f".{self.image}" if self.image else ""
+        return f"{self.pid}{image}.{call_id}"
+
+    # ---- signals --------------------------------------------------------------------------
+
     def deliver(self, signal: Signal) -> None:
-        """Make a signal pending and break off what the process waits for. A stronger signal
-        replaces a weaker one."""
-        if self.pending is None or _STRENGTH.index(signal) > _STRENGTH.index(self.pending):
+        """Make a signal pending, or stop or continue, and break off what must be. The journal
+        knows it already."""
+        if signal is Signal.CONT:
+            self.stopped = False
+            self.continued.set()
+        elif signal is Signal.STOP:
+            self.stopped = True
+            self.continued.clear()
+            if self.stop_breaks:
+                self._break_off()
+        elif stronger(signal, self.pending):
             self.pending = signal
+            self.continued.set()  # it must wake up to obey
+            self._break_off()
+
+    def _break_off(self) -> None:
         if self.operation is not None:
             self.operation.cancel()
 
     def take_signal(self) -> Signal | None:
         signal, self.pending = self.pending, None
         return signal
+
+    # ---- looking --------------------------------------------------------------------------
+
+    @property
+    def bounded(self) -> bool:
+        """Is there anything that it could use up?"""
+        return self.limits is not NO_LIMITS or self.budget is not None or bool(self.ending)
+
+    def limits_reached(self, now: float, last_turn_s: float) -> list[tuple[str, bool]]:
+        """(resource, is it the hard limit?) for all that is used up, `now` in Unix seconds. A
+        soft limit is reached once; the last turn, which it gives, lasts `last_turn_s`."""
+        reached = [one for one in self._exceeded(now) if one[1] or not self.ending]
+        if self.ending and now - self.ending_since >= last_turn_s:
+            reached.append(("time for the last turn", True))
+        return reached
+
+    def _exceeded(self, now: float) -> Iterator[tuple[str, bool]]:
+        if self.budget is not None and self.tokens_left <= 0:
+            yield "budget", True
+        if self.limits is NO_LIMITS:
+            return
+        used = {
+            "tokens": self.accounting.tokens,
+            "syscalls": self.accounting.syscalls,
+            "engine_s": self.accounting.engine_s,
+            "wall_s": now - self.created,
+            "pages": len(self.space),
+        }
+        for resource, amount in used.items():
+            limit = self.limits.of(resource)
+            if amount >= limit.hard:
+                yield resource, True
+            elif amount >= limit.soft:
+                yield resource, False
 
     def info(self) -> ProcessInfo:
         """As `ps` shows it."""
@@ -138,4 +225,8 @@ class Process:
             waits_for=self.waits_for,
             exit_status=self.exit.status if self.exit else None,
             usage=self.accounting.usage(),
+            group=self.group,
+            session=self.session,
+            nice=self.nice,
+            budget=self.budget,
         )

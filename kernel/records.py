@@ -1,115 +1,161 @@
-"""What of a process stands in the journal: statements that write it, queries that read it."""
+"""What of a process stands in the journal: the tables, statements that write, queries that read."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from ..memory.address_space import AddressSpace
 from ..memory.swap import Statement
+from . import limits
+from .mailbox import Message
 from .messages import ExitInfo
-from .process import INIT_PID, Accounting, Message, Process
+from .process import INIT_PID, Accounting, Process, State
+from .signals import Signal
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS process (
+    pid INTEGER PRIMARY KEY,
+    parent INTEGER NOT NULL,
+    pgid INTEGER NOT NULL,
+    sid INTEGER NOT NULL,
+    program TEXT NOT NULL,
+    name TEXT NOT NULL,
+    root TEXT NOT NULL,
+    interactive INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    image INTEGER NOT NULL DEFAULT 0,
+    nice INTEGER NOT NULL DEFAULT 0,
+    tools TEXT,
+    limits TEXT NOT NULL DEFAULT '{}',
+    budget INTEGER,
+    created REAL NOT NULL,
+    spawn_key TEXT UNIQUE,
+    stopped INTEGER NOT NULL DEFAULT 0,
+    ending INTEGER NOT NULL DEFAULT 0,
+    ending_since REAL NOT NULL DEFAULT 0,
+    pending TEXT NOT NULL DEFAULT '',
+    exit_status INTEGER,
+    output TEXT NOT NULL DEFAULT '',
+    reaped INTEGER NOT NULL DEFAULT 0,
+    tokens_in INTEGER NOT NULL DEFAULT 0,
+    tokens_cached INTEGER NOT NULL DEFAULT 0,
+    tokens_out INTEGER NOT NULL DEFAULT 0,
+    syscalls INTEGER NOT NULL DEFAULT 0,
+    engine_s REAL NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS process_alive ON process (reaped, pid);
+CREATE TABLE IF NOT EXISTS message (
+    id INTEGER PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    sender INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    created REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS intent (
+    call_id TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (pid, call_id)
+) WITHOUT ROWID;
+"""
+
+
+# ---- processes ----------------------------------------------------------------------------
 
 
 def insert_process(process: Process) -> Statement:
-    return (
-        "INSERT INTO process (pid, parent, program, name, root, interactive, text, created,"
-        " spawn_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            process.pid,
-            process.parent,
-            process.program,
-            process.name,
-            str(process.root),
-            process.interactive,
-            process.space.text,
-            process.created,
-            process.spawn_key,
-        ),
-    )
+    row = {
+        "pid": process.pid,
+        "parent": process.parent,
+        "pgid": process.group,
+        "sid": process.session,
+        "program": process.program,
+        "name": process.name,
+        "root": str(process.root),
+        "interactive": process.interactive,
+        "text": process.space.text,
+        "nice": process.nice,
+        "tools": None if process.tools is None else json.dumps(process.tools),
+        "limits": json.dumps(process.limits.as_given()),
+        "budget": process.budget,
+        "created": process.created,
+        "spawn_key": process.spawn_key,
+    }
+    marks = ", ".join("?" * len(row))
+    return (f"INSERT INTO process ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
 
 
-def insert_message(pid: int, message: Message) -> Statement:
-    return ("INSERT INTO message VALUES (?, ?, ?)", (message.id, pid, message.text))
+def update(pid: int, **columns: object) -> Statement:
+    """Columns of a process's row."""
+    changes = ", ".join(f"{name} = ?" for name in columns)
+    return (f"UPDATE process SET {changes} WHERE pid = ?", (*columns.values(), pid))
 
 
-def delete_message(message: Message) -> Statement:
-    return ("DELETE FROM message WHERE id = ?", (message.id,))
-
-
-def update_accounting(pid: int, accounting: Accounting) -> Statement:
+def update_progress(process: Process) -> Statement:
+    """What changes with nearly every step: usage, and the signal that is still to be obeyed."""
+    accounting = process.accounting
     return (
         "UPDATE process SET tokens_in = ?, tokens_cached = ?, tokens_out = ?, syscalls = ?,"
-        " engine_s = ? WHERE pid = ?",
+        " engine_s = ?, pending = ?, ending = ?, ending_since = ? WHERE pid = ?",
         (
             accounting.tokens_in,
             accounting.tokens_cached,
             accounting.tokens_out,
             accounting.syscalls,
             accounting.engine_s,
-            pid,
+            process.pending.name if process.pending else "",
+            process.ending,
+            process.ending_since,
+            process.pid,
         ),
     )
 
 
-def insert_intent(pid: int, call_id: str, name: str) -> Statement:
-    return ("INSERT OR REPLACE INTO intent VALUES (?, ?, ?)", (call_id, pid, name))
-
-
-def delete_intent(pid: int, call_id: str) -> Statement:
-    return ("DELETE FROM intent WHERE pid = ? AND call_id = ?", (pid, call_id))
+def update_image(process: Process, image: int, program: str, name: str, text: str) -> Statement:
+    return update(process.pid, image=image, program=program, name=name, text=text)
 
 
 def update_exit(pid: int, exit_info: ExitInfo) -> Statement:
-    return (
-        "UPDATE process SET exit_status = ?, output = ? WHERE pid = ?",
-        (exit_info.status, exit_info.output, pid),
-    )
+    return update(pid, exit_status=exit_info.status, output=exit_info.output, pending="", stopped=0)
 
 
 def adopt(orphan: int) -> Statement:
-    return ("UPDATE process SET parent = ? WHERE pid = ?", (INIT_PID, orphan))
+    return update(orphan, parent=INIT_PID)
 
 
 def reap(pid: int) -> Statement:
-    return ("UPDATE process SET reaped = 1 WHERE pid = ?", (pid,))
+    return update(pid, reaped=1)
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRecord:
-    """A row of the journal's process table."""
-
-    pid: int
-    parent: int
-    program: str
-    name: str
-    root: str
-    interactive: bool
-    text: str
-    created: float
-    spawn_key: str | None
-    exit_status: int | None
-    output: str
-    reaped: bool
-    accounting: Accounting
+def grant(pid: int, tokens: int) -> Statement:
+    """More budget, or less. A process without one has no end to it."""
+    return ("UPDATE process SET budget = budget + ? WHERE pid = ?", (tokens, pid))
 
 
 _COLUMNS = (
-    "pid, parent, program, name, root, interactive, text, created, spawn_key, exit_status, output,"
+    "pid, parent, pgid, sid, program, name, root, interactive, text, image, nice, tools, limits,"
+    " budget, created, spawn_key, stopped, ending, ending_since, pending, exit_status, output,"
     " reaped, tokens_in, tokens_cached, tokens_out, syscalls, engine_s"
 )
+Row = Mapping[str, Any]
 
 
-def read_processes(connection: sqlite3.Connection) -> list[ProcessRecord]:
-    """All that are not reaped, by pid."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM process WHERE reaped = 0 ORDER BY pid")
-    return [_record(row) for row in rows]
+def read_processes(connection: sqlite3.Connection) -> list[Process]:
+    """All that are not reaped, by pid, without their pages and messages."""
+    query = f"SELECT {_COLUMNS} FROM process WHERE reaped = 0 ORDER BY pid"
+    return [_process(_named(row)) for row in connection.execute(query)]
 
 
-def read_process(connection: sqlite3.Connection, pid: int) -> ProcessRecord | None:
-    """One process, reaped or not."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM process WHERE pid = ?", (pid,)).fetchone()
-    return _record(row) if row else None
+def read_process(connection: sqlite3.Connection, pid: int) -> Process | None:
+    """One process as it stands in the journal, reaped or not; without its pages."""
+    query = f"SELECT {_COLUMNS} FROM process WHERE pid = ?"
+    row = connection.execute(query, (pid,)).fetchone()
+    return _process(_named(row)) if row else None
 
 
 def read_pid_of(connection: sqlite3.Connection, spawn_key: str) -> int | None:
@@ -123,33 +169,74 @@ def read_last_pid(connection: sqlite3.Connection) -> int:
     return int(last)
 
 
+def _named(row: tuple[Any, ...]) -> Row:
+    return dict(zip(_COLUMNS.split(", "), row, strict=True))
+
+
+def _process(row: Row) -> Process:
+    accounting = Accounting(
+        row["tokens_in"], row["tokens_cached"], row["tokens_out"], row["syscalls"], row["engine_s"]
+    )
+    process = Process(
+        pid=row["pid"],
+        parent=row["parent"],
+        group=row["pgid"],
+        session=row["sid"],
+        program=row["program"],
+        name=row["name"],
+        root=Path(row["root"]),
+        interactive=bool(row["interactive"]),
+        created=row["created"],
+        spawn_key=row["spawn_key"],
+        space=AddressSpace(row["text"]),
+        image=row["image"],
+        nice=row["nice"],
+        tools=None if row["tools"] is None else tuple(json.loads(row["tools"])),
+        limits=limits.parse(json.loads(row["limits"])),
+        budget=row["budget"],
+        stopped=bool(row["stopped"]),
+        ending=row["ending"],
+        ending_since=row["ending_since"],
+        pending=Signal[row["pending"]] if row["pending"] else None,
+        accounting=accounting,
+    )
+    if row["exit_status"] is not None:
+        process.exit = ExitInfo(row["pid"], row["exit_status"], row["output"], accounting.usage())
+        process.state = State.ZOMBIE
+        process.exited.set()
+    return process
+
+
+# ---- messages and intents -----------------------------------------------------------------
+
+
+def insert_message(pid: int, message: Message) -> Statement:
+    return (
+        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
+        (message.id, pid, message.sender, message.kind, message.text, message.created),
+    )
+
+
+def delete_message(message: Message) -> Statement:
+    return ("DELETE FROM message WHERE id = ?", (message.id,))
+
+
 def read_messages(connection: sqlite3.Connection) -> list[tuple[int, Message]]:
     """(pid, message), in the order of their sending."""
-    rows = connection.execute("SELECT pid, id, text FROM message ORDER BY id")
-    return [(pid, Message(id, text)) for pid, id, text in rows]
+    rows = connection.execute(
+        "SELECT pid, id, text, sender, kind, created FROM message ORDER BY id"
+    )
+    return [(pid, Message(*rest)) for pid, *rest in rows]
+
+
+def insert_intent(pid: int, call_id: str, name: str) -> Statement:
+    return ("INSERT OR REPLACE INTO intent VALUES (?, ?, ?)", (call_id, pid, name))
+
+
+def delete_intent(pid: int, call_id: str) -> Statement:
+    return ("DELETE FROM intent WHERE pid = ? AND call_id = ?", (pid, call_id))
 
 
 def read_intents(connection: sqlite3.Connection) -> set[tuple[int, str]]:
     """(pid, call_id) of syscalls that were begun and not finished."""
     return set(connection.execute("SELECT pid, call_id FROM intent"))
-
-
-def _record(row: tuple[Any, ...]) -> ProcessRecord:
-    pid, parent, program, name, root, interactive, text, created, key, status, output, reaped = row[
-        :12
-    ]
-    return ProcessRecord(
-        pid=pid,
-        parent=parent,
-        program=program,
-        name=name,
-        root=root,
-        interactive=bool(interactive),
-        text=text,
-        created=created,
-        spawn_key=key,
-        exit_status=status,
-        output=output,
-        reaped=bool(reaped),
-        accounting=Accounting(*row[12:]),
-    )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 
-from ..memory.address_space import AddressSpace
-from ..memory.swap import read_pages
+from ..memory import swap
 from . import records
-from .messages import ExitInfo
-from .process import Process, State
+from .process import Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +22,17 @@ class Recovered:
 
 def recover(connection: sqlite3.Connection) -> Recovered:
     """Read it all in one transaction of the journal's thread. Raises SwapDamaged."""
-    processes = {
-        record.pid: _revive(connection, record) for record in records.read_processes(connection)
-    }
+    processes = {process.pid: process for process in records.read_processes(connection)}
+    for process in processes.values():
+        load_pages(connection, process)
+    for pid, draft in swap.read_drafts(connection).items():
+        if pid in processes:
+            processes[pid].draft = draft
     last_message_id = 0
     for pid, message in records.read_messages(connection):
         last_message_id = max(last_message_id, message.id)
         if pid in processes:
-            processes[pid].mailbox.append(message)
+            processes[pid].mailbox.put(message)
     return Recovered(
         processes=list(processes.values()),
         last_pid=records.read_last_pid(connection),
@@ -41,26 +41,7 @@ def recover(connection: sqlite3.Connection) -> Recovered:
     )
 
 
-def _revive(connection: sqlite3.Connection, record: records.ProcessRecord) -> Process:
-    space = AddressSpace(record.text)
-    for page, resident, limit_tokens in read_pages(connection, record.pid):
-        space.append(page, resident=resident, limit_tokens=limit_tokens)
-    process = Process(
-        pid=record.pid,
-        parent=record.parent,
-        program=record.program,
-        name=record.name,
-        root=Path(record.root),
-        interactive=record.interactive,
-        created=record.created,
-        spawn_key=record.spawn_key,
-        space=space,
-        accounting=record.accounting,
-    )
-    if record.exit_status is not None:
-        process.exit = ExitInfo(
-            record.pid, record.exit_status, record.output, record.accounting.usage()
-        )
-        process.state = State.ZOMBIE
-        process.exited.set()
-    return process
+def load_pages(connection: sqlite3.Connection, process: Process) -> None:
+    """Fill the address space from swap. Raises SwapDamaged."""
+    for page, resident, limit_tokens in swap.read_pages(connection, process.pid, process.image):
+        process.space.append(page, resident=resident, limit_tokens=limit_tokens)

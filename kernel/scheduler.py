@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .process import Process, State
+from .process import NOTHING, Process, State
 
 
 class Scheduler:
@@ -37,7 +37,7 @@ class Scheduler:
         """Inside, the process is RUNNING and has a slot."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         ticket = (process, turn)
-        process.state, process.waits_for = State.READY, ""
+        process.state, process.waiting = State.READY, NOTHING
         self._queue.append(ticket)
         self._dispatch()
         try:

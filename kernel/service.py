@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from typing import Protocol
 from .. import __version__
 from ..memory.swap import read_pages
 from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME
-from . import messages
+from . import limits, messages
 from .bus import Subscriber
 from .kernel import Kernel
-from .process import INIT_PID, Process, Signal
+from .process import INIT_PID, Process
 from .records import read_process
 from .services import wait_for_exit
+from .signals import Signal
 
 
 class Attachable(Protocol):
@@ -53,8 +55,14 @@ class Service:
                 return process.info()
             case messages.Detach(pid):
                 client.detach(pid)
-            case messages.Kill(pid, signal):
-                self._kill(self._kernel.table.find(pid), Signal[signal])
+            case messages.Fork():
+                return await self._fork(request, client)
+            case messages.Exec(pid, task, name):
+                await self._kernel.exec(self._subject(pid), task=task, name=name)
+            case messages.Renice(pid, nice):
+                await self._kernel.set_nice(self._subject(pid), nice)
+            case messages.Kill():
+                await self._kill(request)
             case messages.Wait(pid, timeout_s):
                 return await self._wait(pid, timeout_s)
             case messages.Logs(pid):
@@ -89,17 +97,49 @@ class Service:
             task=request.task,
             name=request.name,
             root=root,
+            parent=request.parent,
             interactive=request.interactive,
+            nice=request.nice,
+            tools=None if request.tools is None else tuple(request.tools),
+            limits=limits.parse(request.limits),
+            budget=request.budget,
         )
         # Its first step comes after this one: no event is missed.
         if request.attach:
             client.attach(process.pid, client.send_event)
         return {"pid": process.pid}
 
-    def _kill(self, process: Process, signal: Signal) -> None:
-        if process.pid == INIT_PID:
+    async def _fork(self, request: messages.Fork, client: Attachable) -> dict[str, int]:
+        child = await self._kernel.fork(
+            self._subject(request.pid),
+            task=request.task,
+            name=request.name,
+            interactive=request.interactive,
+            budget=request.budget,
+        )
+        if request.attach:
+            client.attach(child.pid, client.send_event)
+        return {"pid": child.pid}
+
+    def _subject(self, pid: int) -> Process:
+        """A process that something can be done to. Raises EPERM, ESRCH."""
+        if pid == INIT_PID:
             raise EPERM("process 1 ends with the kernel", hint="llmos halt ends the kernel")
-        self._kernel.signal(process, signal)
+        return self._kernel.table.find(pid)
+
+    async def _kill(self, request: messages.Kill) -> None:
+        process = self._subject(request.pid)
+        table, signal = self._kernel.table, Signal[request.signal]
+        match request.to:
+            case "group":
+                subjects = table.group(process.group)
+            case "tree":
+                subjects = [process, *table.descendants(process.pid)]
+            case _:
+                subjects = [process]
+        await asyncio.gather(
+            *(self._kernel.signal(one, signal, request.payload) for one in subjects)
+        )
 
     async def _wait(self, pid: int, timeout_s: float | None) -> messages.ExitInfo:
         process = self._kernel.table.find(pid)
@@ -118,7 +158,8 @@ class Service:
         record = await self._kernel.journal.read(lambda c: read_process(c, pid))
         if record is None:
             raise ESRCH(f"no process {pid}, and there never was one")
-        pages = await self._kernel.journal.read(lambda c: read_pages(c, pid))
+        image = record.image
+        pages = await self._kernel.journal.read(lambda c: read_pages(c, pid, image))
         return {
             "pages": [
                 messages.PageInfo(

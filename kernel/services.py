@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from ..memory.notes import find_notes, write_note
-from ..syscalls.context import ExitRecord, ProcessRecord
-from ..syscalls.errno import ECHILD, EINVAL, EPERM
+from ..memory.swap import Statement
+from ..syscalls.context import ExitRecord, MessageRecord, ProcessRecord
+from ..syscalls.errno import ECHILD, EINVAL, EPERM, ETIME
+from . import deadlock
 from .kernel import Kernel
+from .mailbox import Mailbox, Message
 from .messages import ExitInfo
-from .process import INIT_PID, Process, Signal
-from .records import read_process
+from .process import INIT_PID, Process, Waiting
+from .records import delete_message, insert_message, read_process
+from .signals import Signal
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a syscall does to the kernel's own state: statements for the journal, and the same in
+    memory. Both happen together with the call's result."""
+
+    statements: list[Statement] = field(default_factory=list)
+    actions: list[Callable[[], None]] = field(default_factory=list)
+
+    def take_place(self) -> None:
+        for action in self.actions:
+            action()
 
 
 class Services:
     """`KernelServices` for one call of one process."""
 
     def __init__(self, kernel: Kernel, caller: Process, call_id: str) -> None:
+        self.effects = Effects()
         self._kernel = kernel
         self._caller = caller
+        self._call_id = call_id
         # Unique over all processes, and the same when the kernel makes the call again after a
         # crash: what was done under this key is not done twice.
-        self._key = f"{caller.pid}.{call_id}"
+        self._key = caller.call_key(call_id)
+
+    # ---- processes ------------------------------------------------------------------------
 
     async def spawn(self, task: str) -> int:
         process = await self._kernel.spawn(
@@ -33,19 +56,51 @@ class Services:
         )
         return process.pid
 
+    async def fork(self, task: str | None = None) -> int:
+        child = await self._kernel.fork(
+            self._caller,
+            task=task,
+            interactive=False,
+            call_id=self._call_id,
+            spawn_key=self._key,
+        )
+        return child.pid
+
+    async def exec(self, task: str) -> None:
+        """Does not return: what called is gone."""
+        self._kernel.errand(self._kernel.exec(self._caller, task=task))
+        await asyncio.get_running_loop().create_future()
+
     async def wait(self, pid: int) -> ExitRecord:
-        caller = self._caller
+        caller, kernel = self._caller, self._kernel
         if pid == caller.pid:
             raise EINVAL(f"process {pid} cannot wait for itself")
-        if pid in self._kernel.table.ancestors(caller.pid):
-            raise EINVAL(f"process {pid} waits for this one: both would wait forever")
-        if pid not in self._kernel.table:
+        if pid not in kernel.table:
             return await self._reaped_child(pid)
-        process = self._kernel.table.find(pid)
-        await process.exited.wait()
+        process = kernel.table.find(pid)
+        if process.alive:
+            self._block(f"process {pid}", {pid})
+            await process.exited.wait()
+        return await self._report(process)
+
+    async def wait_any(self, pids: Sequence[int] = ()) -> ExitRecord:
+        """The first of some children, or of all, that has ended."""
+        caller, kernel = self._caller, self._kernel
+        children = {child.pid for child in kernel.table.children(caller.pid)}
+        for pid in pids:
+            if pid not in children:
+                raise ECHILD(f"process {pid} is no child of process {caller.pid}")
+        if not children:
+            raise ECHILD(f"process {caller.pid} has no children")
+        wanted = frozenset(pids) or frozenset(children)
+        if all(kernel.table.find(pid).alive for pid in wanted):
+            self._block("a child", wanted)
+        return await self._report(await kernel.wait_any(caller, wanted))
+
+    async def _report(self, process: Process) -> ExitRecord:
         ended = process.exit
         assert ended is not None
-        if process.parent == caller.pid:
+        if process.parent == self._caller.pid:
             await self._kernel.reap(process)
         return _record(ended)
 
@@ -55,13 +110,33 @@ class Services:
         if record is None:
             self._kernel.table.find(pid)
         assert record is not None
-        if record.parent != self._caller.pid or record.exit_status is None:
+        if record.parent != self._caller.pid or record.exit is None:
             raise ECHILD(f"process {pid} is no child of process {self._caller.pid}")
-        return ExitRecord(pid, record.exit_status, record.output)
+        return _record(record.exit)
 
     async def kill(self, pid: int) -> None:
-        """An interactive process is its user's hand and may end any other; an agent on its own
-        may end those below it."""
+        """End a process and wait until it has ended."""
+        process = self._subject(pid)
+        if process.alive:
+            await self._kernel.signal(process, Signal.TERM)
+            await process.exited.wait()
+        if process.parent == self._caller.pid:
+            await self._kernel.reap(process)
+
+    async def signal(self, pid: int, name: str, payload: str = "") -> None:
+        process = self._subject(pid)
+        try:
+            signal = Signal[name.upper().removeprefix("SIG")]
+        except KeyError:
+            raise EINVAL(
+                f"there is no signal {name!r}",
+                hint="there are " + ", ".join(one.name for one in Signal),
+            ) from None
+        await self._kernel.signal(process, signal, payload)
+
+    def _subject(self, pid: int) -> Process:
+        """A process that the caller may signal: an interactive process is its user's hand and may
+        signal any other; an agent on its own those below it. Raises EINVAL, EPERM, ESRCH."""
         caller = self._caller
         process = self._kernel.table.find(pid)
         if pid == INIT_PID:
@@ -71,11 +146,7 @@ class Services:
         below = caller.pid in self._kernel.table.ancestors(pid)
         if not (below or caller.interactive):
             raise EPERM(f"process {pid} is not below process {caller.pid}")
-        if process.alive:
-            self._kernel.signal(process, Signal.TERM)
-            await process.exited.wait()
-        if process.parent == caller.pid:
-            await self._kernel.reap(process)
+        return process
 
     def processes(self) -> list[ProcessRecord]:
         return [
@@ -83,11 +154,54 @@ class Services:
             for process in self._kernel.table
         ]
 
+    # ---- messages -------------------------------------------------------------------------
+
+    async def send(self, pid: int, text: str) -> None:
+        """Sent when the result of the call is committed."""
+        process, message = self._kernel.letter(pid, text, self._caller.pid)
+        self.effects.statements.append(insert_message(pid, message))
+        self.effects.actions.append(lambda: process.mailbox.put(message))
+
+    async def receive(
+        self, sender: int | None = None, kind: str | None = None, timeout_s: float | None = None
+    ) -> MessageRecord:
+        """The oldest message that fits, or the next one. Taken when the result of the call is
+        committed. Raises ETIME, EDEADLK, ESRCH."""
+        mailbox = self._caller.mailbox
+
+        def wanted(message: Message) -> bool:
+            return (sender is None or message.sender == sender) and kind in (None, message.kind)
+
+        if sender is not None and mailbox.first(wanted) is None:
+            self._kernel.table.find(sender)
+            self._block(f"a message from process {sender}", {sender})
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await _first(mailbox, wanted)
+        except TimeoutError:
+            raise ETIME(f"no message came within {timeout_s:g} s") from None
+        self.effects.statements.append(delete_message(message))
+        self.effects.actions.append(lambda: mailbox.remove(message))
+        return MessageRecord(message.sender, message.kind, message.text)
+
+    def _block(self, words: str, on: set[int] | frozenset[int]) -> None:
+        """The caller waits for any of these processes. Raises EDEADLK."""
+        deadlock.check(self._kernel.table, self._caller, on)
+        self._caller.waiting = Waiting(words, frozenset(on))
+
+    # ---- notes ----------------------------------------------------------------------------
+
     async def remember(self, text: str) -> None:
         await self._kernel.journal.commit([write_note(text, self._key)])
 
     async def recall(self, query: str) -> list[str]:
         return await self._kernel.journal.read(lambda connection: find_notes(connection, query))
+
+
+async def _first(mailbox: Mailbox, wanted: Callable[[Message], bool]) -> Message:
+    while (message := mailbox.first(wanted)) is None:
+        await mailbox.arrival()
+    return message
 
 
 def _record(ended: ExitInfo) -> ExitRecord:

@@ -1,8 +1,9 @@
 """The stepper: runs one process, an action at a time.
 
-Each action ends in one journal transaction, and only then does memory change: what the journal
-holds and what the process knows never differ. A signal breaks off the operation that is under way,
-at a token boundary when that is a generation.
+Each action ends in one journal transaction, and memory changes with it: what the journal holds and
+what the process knows never differ. A signal breaks off the operation that is under way, at a token
+boundary when that is a generation; what was generated until then is the draft, from which it goes
+on.
 """
 
 from __future__ import annotations
@@ -11,41 +12,45 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from ..memory.draft import EMPTY, Draft
 from ..memory.page import Call, Page
-from ..memory.swap import Statement, page_out, write_page
+from ..memory.swap import Statement, delete_draft, page_out, write_draft, write_page
 from . import agent, messages, records
 from .engine.driver import (
     ChatRequest,
     Completion,
+    Delta,
     EngineError,
     EngineRefused,
     EngineUnusable,
     Message,
+    Prefill,
     Prompt,
     ToolCall,
 )
 from .journal import JournalError
 from .kernel import Kernel
-from .process import EXIT_FAILED, Process, Signal, State
-from .trap import trap
+from .mailbox import FROM_OUTSIDE
+from .mailbox import Message as Mail
+from .process import EXIT_FAILED, NOTHING, Process, State, Waiting
+from .signals import Signal
+from .trap import Outcome, trap
 
 log = logging.getLogger(__name__)
 
 RETRY_JOURNAL_S = 1.0
+DRAFT_EVERY_S = 0.25
+"""How much of a generation a crash may cost."""
 
 T = TypeVar("T")
 
 
 class Interrupted(Exception):
     """A signal ended the operation."""
-
-    def __init__(self, signal: Signal) -> None:
-        super().__init__(signal.name)
-        self.signal = signal
 
 
 @dataclass(slots=True)
@@ -54,7 +59,6 @@ class TurnInProgress:
 
     started: float = field(default_factory=time.monotonic)
     tokens_out: int = 0
-    partial: list[str] = field(default_factory=list)
 
 
 class Stepper:
@@ -75,20 +79,17 @@ class Stepper:
             except JournalError as error:
                 # Nothing was changed; the same step is tried again when the disk is back.
                 log.error("process %d waits for the journal: %s", self._process.pid, error)
-                self._become(State.BLOCKED, "the journal")
+                self._become(State.BLOCKED, Waiting("the journal"))
                 await asyncio.sleep(RETRY_JOURNAL_S)
 
     async def _advance(self) -> None:
         """One step, whatever comes of it. Raises JournalError, and then nothing has changed."""
         process = self._process
+        process.touched = asyncio.get_running_loop().time()
         try:
             await self._step()
-        except Interrupted as interruption:
-            try:
-                await self._obey(interruption.signal)
-            except JournalError:
-                process.deliver(interruption.signal)
-                raise
+        except Interrupted:
+            pass  # the next step obeys
         except EngineError as error:
             await self._fail(str(error))
         except JournalError:
@@ -98,10 +99,17 @@ class Stepper:
             await self._exit(EXIT_FAILED, f"EIO: {type(error).__name__}: {error}")
 
     async def _step(self) -> None:
-        signal = self._process.take_signal()
-        if signal is not None:
-            raise Interrupted(signal)
-        match agent.next_action(self._process.space, self._process.interactive):
+        process = self._process
+        if process.pending is not None:
+            await self._obey()
+            return
+        if process.stopped:
+            self._become(State.STOPPED)
+            await process.continued.wait()
+            return
+        if await self._limited():
+            return
+        match agent.next_action(process.space, process.interactive, len(process.mailbox) > 0):
             case agent.Receive():
                 await self._receive()
             case agent.Generate():
@@ -109,52 +117,51 @@ class Stepper:
             case agent.Trap(calls):
                 await self._trap(calls[0])
             case agent.Exit(status, output):
-                await self._exit(status, output)
+                await self._exit(process.ending or status, output)
 
     # ---- actions --------------------------------------------------------------------------
 
     async def _receive(self) -> None:
         process = self._process
+        if process.ending:
+            last = process.space.last
+            said = last.text if last is not None and last.role == "assistant" else ""
+            await self._exit(process.ending, said)
+            return
         while not process.mailbox:
-            process.mail.clear()
-            self._become(State.BLOCKED, "a message")
-            await self._interruptible(process.mail.wait())
+            self._become(State.BLOCKED, Waiting("a message"))
+            await self._interruptible(process.mailbox.arrival())
         self._turn = TurnInProgress()
         # The message stays in the mailbox until the engine can count its tokens.
-        self._become(State.BLOCKED, "the engine")
-        interruption: Interrupted | None = None
-        try:
-            await self._interruptible(self._kernel.engine.ready())
-        except EngineUnusable:
-            pass  # the step after this one says so
-        except Interrupted as error:
-            if error.signal is not Signal.INT:
-                raise
-            interruption = error
-        message = process.mailbox[0]
-        page = self._new_page("user", message.text)
-        await self._append(page, [records.delete_message(message)])
-        process.mailbox.popleft()
-        if interruption is not None:
-            raise interruption
+        self._become(State.BLOCKED, Waiting("the engine"))
+        # `EngineUnusable`: the step after this one says so.
+        with contextlib.suppress(EngineUnusable):
+            try:
+                await self._interruptible(self._kernel.engine.ready())
+            except Interrupted:
+                if process.pending is not Signal.INT:
+                    raise
+                # The message is the turn that is interrupted: it is read, and the turn ended.
+        message = process.mailbox.first()
+        assert message is not None
+        await self._append(
+            self._new_page("user", _as_read(message)),
+            [records.delete_message(message)],
+            lambda: process.mailbox.remove(message),
+        )
 
     async def _generate(self) -> None:
         process = self._process
         if agent.num_steps(process.space) >= self._kernel.config.max_steps:
             await self._fail(f"no answer after {self._kernel.config.max_steps} steps")
             return
-        self._turn.partial.clear()
         completion = await self._interruptible(self._converse())
-        accounting = process.accounting
-        accounting.tokens_in += completion.tokens_in
-        accounting.tokens_cached += completion.tokens_cached
-        accounting.tokens_out += completion.tokens_out
         page = process.space.new_page(
             "assistant",
             completion.text,
-            completion.tokens_out,
+            len(process.draft.token_ids),
             calls=tuple(
-                # Ids of our own: unique in the process, the same after a restart, and nine
+                # Ids of our own: unique in the address space, the same after a restart, and nine
                 # digits long, which every chat template takes.
                 Call(f"{len(process.space):06d}{index:03d}", call.name, call.arguments)
                 for index, call in enumerate(completion.calls)
@@ -165,7 +172,7 @@ class Stepper:
             self._publish_turn("done", page.text)
 
     async def _converse(self) -> Completion:
-        """One generation, from admission to the last token."""
+        """One generation, from admission to the last token; with the draft, from there on."""
         process, kernel = self._process, self._kernel
         await kernel.engine.ready()
         async with kernel.scheduler.admitted(process):
@@ -173,22 +180,54 @@ class Stepper:
             started = time.monotonic()
             try:
                 prompt = await self._fitting_prompt()
-                stream = kernel.engine.generate(prompt)
+                stream = kernel.engine.generate(prompt, process.draft)
                 async with contextlib.aclosing(stream):  # type: ignore[type-var]
-                    async for item in stream:
-                        if isinstance(item, Completion):
-                            self._turn.tokens_out += item.tokens_out
-                            return item
-                        self._turn.partial.append(item.text)
-                        kernel.bus.publish(messages.Text(process.pid, item.text))
+                    return await self._follow(stream)
             finally:
                 process.accounting.engine_s += time.monotonic() - started
+
+    async def _follow(self, stream: AsyncIterator[Prefill | Delta | Completion]) -> Completion:
+        """Take what the engine brings: charge it, show it, keep it as the draft."""
+        process, kernel = self._process, self._kernel
+        accounting, loop = process.accounting, asyncio.get_running_loop()
+        token_ids, texts = list(process.draft.token_ids), [process.draft.text]
+        saved = loop.time()
+        try:
+            async for item in stream:
+                match item:
+                    case Prefill():
+                        accounting.tokens_in += item.tokens_in
+                        accounting.tokens_cached += item.tokens_cached
+                        del token_ids[item.draft_tokens :]
+                    case Delta():
+                        accounting.tokens_out += item.num_tokens
+                        self._turn.tokens_out += item.num_tokens
+                        token_ids += item.token_ids
+                        texts.append(item.text)
+                        if item.text:
+                            kernel.bus.publish(messages.Text(process.pid, item.text))
+                    case Completion():
+                        return item
+                if process.bounded and self._limits_reached():
+                    process.deliver(Signal.XCPU)
+                if loop.time() - saved > DRAFT_EVERY_S:
+                    saved = loop.time()
+                    process.draft = Draft(tuple(token_ids), "".join(texts))
+                    # A loss costs no more than generating it again: nobody waits for this.
+                    kernel.journal.post(self._draft_saved())
+        finally:
+            process.draft = Draft(tuple(token_ids), "".join(texts))
         raise EngineError("the engine ended a stream without a completion")
+
+    def _draft_saved(self) -> list[Statement]:
+        process = self._process
+        return [write_draft(process.pid, process.draft), records.update_progress(process)]
 
     async def _fitting_prompt(self) -> Prompt:
         """The rendered conversation, after as many pages went out as must. Raises EngineRefused."""
         process, kernel = self._process, self._kernel
         assert kernel.pager is not None, "made when the engine became ready"
+        draft_tokens = len(process.draft.token_ids)
         while True:
             refusal: EngineRefused | None = None
             try:
@@ -196,7 +235,8 @@ class Stepper:
                 num_tokens = prompt.num_tokens
             except EngineRefused as error:
                 refusal, num_tokens = error, process.space.num_resident_tokens
-            if refusal is None and not kernel.pager.over(num_tokens):
+            # A draft counts when it is a page: to flush under it would be to generate anew.
+            if refusal is None and (draft_tokens or not kernel.pager.over(num_tokens)):
                 return prompt
             evicted = kernel.pager.flush(process.space, num_tokens)
             if not evicted:
@@ -205,33 +245,43 @@ class Stepper:
                 return prompt
             pages = [entry.page for entry in evicted]
             log.info("process %d: %d pages out", process.pid, len(pages))
-            await kernel.journal.commit([page_out(process.pid, pages)])
+            await kernel.journal.commit([page_out(process.pid, process.image, pages)])
 
     def _request(self) -> ChatRequest:
-        space = self._process.space
+        process, kernel = self._process, self._kernel
+        space = process.space
         stub = space.stub()
         chat = [Message("system", f"{space.text}\n{stub}" if stub else space.text)]
         for entry in space.resident():
             page = entry.page
             calls = tuple(ToolCall(call.call_id, call.name, call.arguments) for call in page.calls)
             chat.append(Message(page.role, entry.shown(), calls, page.call_id))
-        return ChatRequest(tuple(chat), self._kernel.tools(), self._kernel.config.sampling)
+        sampling = kernel.config.sampling
+        if process.ending:
+            longest = kernel.config.last_turn_tokens
+            sampling = replace(sampling, max_tokens=min(sampling.max_tokens or longest, longest))
+        return ChatRequest(tuple(chat), kernel.tools(process), sampling)
 
     async def _trap(self, call: Call) -> None:
         process, kernel = self._process, self._kernel
-        self._become(State.BLOCKED, call.name)
+        self._become(State.BLOCKED, Waiting(call.name))
         kernel.bus.publish(
             messages.Call(process.pid, call.call_id, call.name, _arguments(call.arguments))
         )
         started = time.monotonic()
         self.cannot_repeat = kernel.effect_of(call.name) == "once"
+        process.stop_breaks = False
         try:
-            outcome = await self._interruptible(trap(kernel, process, call))
+            outcome: Outcome = await self._interruptible(trap(kernel, process, call))
         finally:
             self.cannot_repeat = False
+            process.stop_breaks = True
         process.accounting.syscalls += 1
-        page = self._new_page("tool", outcome.text, call_id=call.call_id)
-        await self._append(page, [records.delete_intent(process.pid, call.call_id)])
+        await self._append(
+            self._new_page("tool", outcome.text, call_id=call.call_id),
+            [records.delete_intent(process.pid, call.call_id), *outcome.effects.statements],
+            outcome.effects.take_place,
+        )
         kernel.bus.publish(
             messages.Result(
                 process.pid,
@@ -246,21 +296,102 @@ class Stepper:
     async def _exit(self, status: int, output: str) -> None:
         await self._kernel.end(self._process, status, output)
 
-    # ---- signals and failures -------------------------------------------------------------
+    # ---- signals, limits, failures --------------------------------------------------------
 
-    async def _obey(self, signal: Signal) -> None:
-        """INT ends the turn; what was generated stays. TERM and KILL end the process."""
+    async def _obey(self) -> None:
+        """INT ends the turn; what was generated stays. TERM, XCPU and KILL end the process, the
+        former two with a last turn if it is in the middle of one."""
         process = self._process
-        partial = "".join(self._turn.partial)
-        if signal is not Signal.INT:
-            await self._exit(signal.value, partial)
-            return
+        signal = process.take_signal()
+        try:
+            match signal:
+                case Signal.INT:
+                    await self._interrupt_turn()
+                case Signal.KILL:
+                    await self._exit(Signal.KILL.exit_status, process.draft.text)
+                case Signal.TERM:
+                    await self._end_gently(Signal.TERM.exit_status, "you are told to end")
+                case Signal.XCPU:
+                    await self._limited()
+        except BaseException:
+            if signal is not None and process.alive:
+                process.pending = process.pending or signal
+            raise
+
+    async def _interrupt_turn(self) -> None:
+        process = self._process
+        partial = process.draft.text
         if not process.interactive:
-            await self._exit(signal.value, partial)
-        elif process.space.last is not None and not isinstance(
-            agent.next_action(process.space, True), agent.Receive
-        ):
+            await self._exit(Signal.INT.exit_status, partial)
+        elif self._in_a_turn():
             await self._end_turn(partial or "(interrupted)", "interrupted")
+
+    def _in_a_turn(self) -> bool:
+        process = self._process
+        action = agent.next_action(process.space, process.interactive, False)
+        return isinstance(action, agent.Generate | agent.Trap)
+
+    async def _end_gently(self, status: int, reason: str) -> None:
+        """A process in the middle of a turn is told, and has a last turn to say what is done and
+        what is not; its calls are cut off. Who is told twice, or has no engine, ends at once."""
+        process, kernel = self._process, self._kernel
+        partial = process.draft.text
+        engine_ready = kernel.engine.status(0).state == "ready"
+        if process.ending or not engine_ready or not self._in_a_turn():
+            await self._exit(process.ending or status, partial)
+            return
+        statements, pages = [], []
+        space = process.space.fork()  # to number the pages; the process's own comes after
+        for call in space.unanswered_calls():
+            pages.append(space.new_page("tool", "EINTR: interrupted", 0, call_id=call.call_id))
+            space.append(pages[-1])
+            statements.append(records.delete_intent(process.pid, call.call_id))
+        if partial:
+            pages.append(
+                space.new_page("assistant", partial, len(process.draft.token_ids), interrupted=True)
+            )
+            space.append(pages[-1])
+        words = f"({reason}: say in a few words what is done and what is not)"
+        pages.append(space.new_page("user", words, kernel.engine.count_tokens(words)))
+        process.ending, process.ending_since = status, kernel.clock()
+        try:
+            for page in pages:
+                statements += write_page(process.pid, process.image, page, None)
+            await kernel.journal.commit(
+                [*statements, delete_draft(process.pid), records.update_progress(process)],
+                lambda: self._took(pages),
+            )
+        except JournalError:
+            process.ending = 0
+            raise
+        kernel.watch_the_clock(process)
+
+    def _took(self, pages: Sequence[Page]) -> None:
+        process = self._process
+        process.draft = EMPTY
+        for page in pages:
+            process.space.append(page)
+
+    def _limits_reached(self) -> list[tuple[str, bool]]:
+        kernel = self._kernel
+        return self._process.limits_reached(kernel.clock(), kernel.config.last_turn_s)
+
+    async def _limited(self) -> bool:
+        """End a process that has used up what it may; was there one to end?"""
+        process = self._process
+        reached = self._limits_reached() if process.bounded else []
+        if not reached:
+            return False
+        resource, hard = max(reached, key=lambda one: one[1])
+        words = f"the limit of {resource} is reached"
+        log.info("process %d: %s", process.pid, words)
+        if hard:
+            partial = process.draft.text
+            output = f"{partial}\n({words})" if partial else f"({words})"
+            await self._exit(process.ending or Signal.XCPU.exit_status, output)
+        else:
+            await self._end_gently(Signal.XCPU.exit_status, words)
+        return True
 
     async def _fail(self, words: str) -> None:
         """The turn cannot be finished, and the process is told so."""
@@ -284,10 +415,12 @@ class Stepper:
         try:
             return await operation
         except asyncio.CancelledError:
-            signal = process.take_signal() if operation.cancelled() else None
-            if signal is None:
-                raise  # not a signal: the kernel parks
-            raise Interrupted(signal) from None
+            this_task = asyncio.current_task()
+            if this_task is not None and this_task.cancelling():
+                raise  # not a signal: the kernel parks, or another program takes over
+            if process.stopped and process.draft:
+                await self._kernel.journal.commit(self._draft_saved())
+            raise Interrupted from None
         finally:
             process.operation = None
 
@@ -304,25 +437,40 @@ class Stepper:
             interrupted=interrupted,
         )
 
-    async def _append(self, page: Page, statements: Sequence[Statement] = ()) -> None:
-        """To the journal, then to the window."""
+    async def _append(
+        self,
+        page: Page,
+        statements: Sequence[Statement] = (),
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """To the journal, and with it to the window. An assistant page ends the draft."""
         process, pager = self._process, self._kernel.pager
         limit = pager.page_tokens if pager and page.role != "assistant" else None
         if limit is not None and page.num_tokens <= limit:
             limit = None
+        ends_draft = page.role == "assistant"
+
+        def take_place() -> None:
+            if ends_draft:
+                process.draft = EMPTY
+            process.space.append(page, limit_tokens=limit)
+            if after is not None:
+                after()
+
         await self._kernel.journal.commit(
             [
-                write_page(process.pid, page, limit),
-                records.update_accounting(process.pid, process.accounting),
+                *write_page(process.pid, process.image, page, limit),
+                records.update_progress(process),
+                *([delete_draft(process.pid)] if ends_draft else ()),
                 *statements,
-            ]
+            ],
+            take_place,
         )
-        process.space.append(page, limit_tokens=limit)
 
-    def _become(self, state: State, waits_for: str = "") -> None:
+    def _become(self, state: State, waiting: Waiting = NOTHING) -> None:
         process = self._process
-        if (process.state, process.waits_for) != (state, waits_for):
-            process.state, process.waits_for = state, waits_for
+        if (process.state, process.waiting) != (state, waiting):
+            process.state, process.waiting = state, waiting
             self._publish_state()
 
     def _publish_state(self) -> None:
@@ -338,6 +486,13 @@ class Stepper:
                 self._process.pid, status, text, turn.tokens_out, time.monotonic() - turn.started
             )
         )
+
+
+def _as_read(message: Mail) -> str:
+    """A message as the agent reads it: who else than its user says so is named."""
+    if message.sender == FROM_OUTSIDE:
+        return message.text if message.kind == "message" else f"({message.kind}) {message.text}"
+    return f"(process {message.sender} says) {message.text}"
 
 
 def _arguments(text: str) -> dict[str, object]:

@@ -1,7 +1,12 @@
-"""The process table: pids, the tree, orphans, reaping."""
+"""The process table: pids, the tree, groups, orphans, reaping.
+
+Every question that is asked on a hot path is answered from an index, in constant time or in the
+size of the answer, whatever the number of processes.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from ..syscalls.errno import ESRCH
@@ -9,14 +14,18 @@ from .process import INIT_PID, Process
 
 
 class ProcessTable:
-    """All processes that are not reaped. Pids are never used twice."""
+    """All processes that are not reaped. Pids are never used twice, and grow."""
 
     def __init__(self, next_pid: int = INIT_PID) -> None:
-        self._processes: dict[int, Process] = {}
+        self._processes: dict[int, Process] = {}  # in the order of their pids
+        self._children: defaultdict[int, dict[int, Process]] = defaultdict(dict)
+        self._groups: defaultdict[int, dict[int, Process]] = defaultdict(dict)
+        self._alive = 0
         self._next_pid = next_pid
 
     def __iter__(self) -> Iterator[Process]:
-        return iter(sorted(self._processes.values(), key=lambda process: process.pid))
+        """By pid."""
+        return iter(tuple(self._processes.values()))
 
     def __len__(self) -> int:
         return len(self._processes)
@@ -31,7 +40,13 @@ class ProcessTable:
 
     def add(self, process: Process) -> None:
         assert process.pid not in self._processes, "a pid is used once"
+        newest = next(reversed(self._processes), 0)
         self._processes[process.pid] = process
+        if process.pid < newest:
+            self._processes = dict(sorted(self._processes.items()))
+        self._children[process.parent][process.pid] = process
+        self._groups[process.group][process.pid] = process
+        self._alive += process.alive
         self._next_pid = max(self._next_pid, process.pid + 1)
 
     def find(self, pid: int) -> Process:
@@ -41,8 +56,24 @@ class ProcessTable:
             raise ESRCH(f"no process {pid}")
         return process
 
+    def get(self, pid: int) -> Process | None:
+        return self._processes.get(pid)
+
     def children(self, pid: int) -> list[Process]:
-        return [process for process in self if process.parent == pid]
+        """Dead ones included until they are reaped."""
+        return list(self._children.get(pid, {}).values())
+
+    def num_children(self, pid: int) -> int:
+        return len(self._children.get(pid, ()))
+
+    def group(self, group: int) -> list[Process]:
+        return list(self._groups.get(group, {}).values())
+
+    def descendants(self, pid: int) -> Iterator[Process]:
+        """All below a process, parents before their children."""
+        for child in self.children(pid):
+            yield child
+            yield from self.descendants(child.pid)
 
     def ancestors(self, pid: int) -> Iterator[int]:
         """The pids above a process, its parent first."""
@@ -52,7 +83,33 @@ class ProcessTable:
             process = self._processes.get(process.parent)
 
     def num_alive(self) -> int:
-        return sum(process.alive for process in self._processes.values())
+        return self._alive
+
+    # ---- changes --------------------------------------------------------------------------
+
+    def reparent(self, process: Process, parent: int) -> None:
+        self._leave(self._children, process.parent, process.pid)
+        process.parent = parent
+        self._children[parent][process.pid] = process
+
+    def regroup(self, process: Process, group: int) -> None:
+        self._leave(self._groups, process.group, process.pid)
+        process.group = group
+        self._groups[group][process.pid] = process
+
+    def note_death(self) -> None:
+        """A process of the table has become a zombie."""
+        self._alive -= 1
 
     def remove(self, pid: int) -> None:
-        del self._processes[pid]
+        process = self._processes.pop(pid)
+        self._alive -= process.alive
+        self._leave(self._children, process.parent, pid)
+        self._leave(self._groups, process.group, pid)
+
+    @staticmethod
+    def _leave(index: defaultdict[int, dict[int, Process]], key: int, pid: int) -> None:
+        members = index[key]
+        del members[pid]
+        if not members:
+            del index[key]

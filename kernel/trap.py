@@ -4,12 +4,13 @@
 
 Only a `once` call leaves an intent: after a crash it is the proof that the call may have happened,
 and the agent is told EINTR instead of having it done twice. `pure` and `idempotent` calls are
-simply made again.
+simply made again. What a call does to the kernel's own state (a message sent, a message taken) is
+committed with its result: it happens exactly once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..memory.page import Call
 from ..syscalls import Context
@@ -17,20 +18,23 @@ from ..syscalls.errno import EINTR, SyscallError
 from . import records
 from .kernel import Kernel
 from .process import Process
-from .services import Services
+from .services import Effects, Services
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the agent reads, and whether the call did what it should."""
+    """What the agent reads, whether the call did what it should, and what it does when its result
+    is committed."""
 
     text: str
     ok: bool
+    effects: Effects = field(default_factory=Effects)
 
 
 async def trap(kernel: Kernel, process: Process, call: Call) -> Outcome:
     """Make a process's syscall. Errors of any kind are outcomes: the agent reads them."""
     key = (process.pid, call.call_id)
+    services = Services(kernel, process, call.call_id)
     try:
         if key in kernel.interrupted_calls:
             kernel.interrupted_calls.discard(key)
@@ -40,12 +44,8 @@ async def trap(kernel: Kernel, process: Process, call: Call) -> Outcome:
             )
         if kernel.effect_of(call.name) == "once":
             await kernel.journal.commit([records.insert_intent(*key, call.name)])
-        context = Context(
-            pid=process.pid,
-            call_id=call.call_id,
-            root=process.root,
-            kernel=Services(kernel, process, call.call_id),
-        )
-        return Outcome(await kernel.dispatcher.call(call.name, call.arguments, context), True)
+        context = Context(pid=process.pid, call_id=call.call_id, root=process.root, kernel=services)
+        text = await kernel.dispatcher.call(call.name, call.arguments, context)
+        return Outcome(text, True, services.effects)
     except SyscallError as error:
         return Outcome(str(error), False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .page import Call, Page, Role
 
@@ -122,3 +122,9 @@ class AddressSpace:
 
     def evict(self, entry: Entry) -> None:
         entry.resident = False
+
+    def fork(self) -> AddressSpace:
+        """The same pages, copy-on-write: pages never change, so what is copied is the table."""
+        copy = AddressSpace(self.text)
+        copy._table = [replace(entry) for entry in self._table]
+        return copy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..syscalls import Context, syscall
+from ..syscalls import Context, ExitRecord, syscall
 
 HOUR_S = 3600
 
@@ -13,11 +13,32 @@ async def spawn(ctx: Context, task: str) -> str:
     return f"pid {await ctx.services.spawn(task)}"
 
 
+@syscall(needs="proc.spawn", effect="idempotent", listed=False)
+async def fork(ctx: Context, task: str | None = None) -> str:
+    """Start a helper that knows all of this conversation, and get its pid.
+
+    In the helper the result is 0. With a task, that is what the helper does next.
+    """
+    return f"pid {await ctx.services.fork(task)}"
+
+
+@syscall(needs="proc.spawn", effect="idempotent", listed=False)
+async def exec(ctx: Context, task: str) -> str:
+    """Forget this conversation and begin a new task in its place."""
+    await ctx.services.exec(task)
+    return ""
+
+
 @syscall(timeout=HOUR_S, effect="idempotent")
 async def wait(ctx: Context, pid: int) -> str:
     """Wait until a process ends and get its answer."""
-    ended = await ctx.services.wait(pid)
-    return f"pid {ended.pid} exited with status {ended.status}: {ended.output}"
+    return _told(await ctx.services.wait(pid))
+
+
+@syscall(timeout=HOUR_S, effect="idempotent", listed=False)
+async def wait_any(ctx: Context, pids: list[int] | None = None) -> str:
+    """Wait until the first of some helpers, or of all, ends and get its answer."""
+    return _told(await ctx.services.wait_any(pids or ()))
 
 
 @syscall(needs="proc.signal")
@@ -27,8 +48,19 @@ async def kill(ctx: Context, pid: int) -> str:
     return f"killed pid {pid}"
 
 
+@syscall(needs="proc.signal", effect="idempotent", listed=False)
+async def signal(ctx: Context, pid: int, name: str, payload: str = "") -> str:
+    """Send a signal to a process: STOP, CONT, INT, TERM, KILL, or USR1 with a payload."""
+    await ctx.services.signal(pid, name, payload)
+    return f"sent {name} to pid {pid}"
+
+
 @syscall(effect="pure")
 async def list_processes(ctx: Context) -> str:
     """List the processes."""
     processes = ctx.services.processes()
     return "\n".join(f"{p.pid} {p.state} {' '.join(p.name.split())}" for p in processes)
+
+
+def _told(ended: ExitRecord) -> str:
+    return f"pid {ended.pid} exited with status {ended.status}: {ended.output}"

@@ -6,7 +6,7 @@ puts it into the `table`, `dispatch` is the door, `host` runs it in a `worker`.
 What an author needs is here and loads no pydantic.
 """
 
-from .context import Context, ExitRecord, KernelServices, ProcessRecord
+from .context import Context, ExitRecord, KernelServices, MessageRecord, ProcessRecord
 from .decorator import syscall
 from .errno import LoadError, SyscallError
 
@@ -15,6 +15,7 @@ __all__ = [
     "ExitRecord",
     "KernelServices",
     "LoadError",
+    "MessageRecord",
     "ProcessRecord",
     "SyscallError",
     "syscall",

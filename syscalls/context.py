@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +28,15 @@ class ProcessRecord:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """A message that was received; `sender` is a pid, 0 for a client."""
+
+    sender: int
+    kind: str
+    text: str
+
+
 class KernelServices(Protocol):
     """What the kernel does for a built-in syscall, on behalf of the process that calls it.
 
@@ -42,7 +52,33 @@ class KernelServices(Protocol):
         """Wait until a child ends, and reap it."""
         ...
 
+    async def wait_any(self, pids: Sequence[int] = ()) -> ExitRecord:
+        """Wait until the first of some children, or of all, ends, and reap it."""
+        ...
+
+    async def fork(self, task: str | None = None) -> int:
+        """A child with the caller's conversation; its pid. In the child the call's result is 0."""
+        ...
+
+    async def exec(self, task: str) -> None:
+        """Begin anew with another task, in the same process. Does not return."""
+        ...
+
     async def kill(self, pid: int) -> None: ...
+
+    async def signal(self, pid: int, name: str, payload: str = "") -> None:
+        """Send a signal by its name: STOP, CONT, INT, TERM, KILL, USR1 with a payload."""
+        ...
+
+    async def send(self, pid: int, text: str) -> None:
+        """Put a message into a process's mailbox, when the call's result is committed."""
+        ...
+
+    async def receive(
+        self, sender: int | None = None, kind: str | None = None, timeout_s: float | None = None
+    ) -> MessageRecord:
+        """The oldest message that fits, waiting for it if need be. Raises ETIME, EDEADLK."""
+        ...
 
     def processes(self) -> list[ProcessRecord]: ...
 

@@ -34,6 +34,7 @@ class Mark:
     needs: str | None = None
     timeout_s: float = 30.0
     effect: Effect = "once"
+    listed: bool = True
 
 
 @overload
@@ -47,6 +48,7 @@ def syscall(
     timeout: float = 30,
     effect: Effect = "once",
     name: str | None = None,
+    listed: bool = True,
 ) -> Callable[[Function], Function]: ...
 
 
@@ -58,15 +60,17 @@ def syscall(
     timeout: float = 30,
     effect: Effect = "once",
     name: str | None = None,
+    listed: bool = True,
 ) -> Function | Callable[[Function], Function]:
     """Make a syscall of a function: `def` runs in a worker process, `async def` on a loop.
 
     `needs` is the capability that a caller must hold, `timeout` is in seconds. Agents read the
-    first paragraph of the docstring; parameters are checked against their annotations.
+    first paragraph of the docstring; parameters are checked against their annotations. A syscall
+    that is not `listed` is offered to those processes alone that name it among their tools.
     """
 
     def mark(function: Function) -> Function:
-        setattr(function, MARK, marked(function, needs, timeout, effect, name))
+        setattr(function, MARK, marked(function, needs, timeout, effect, name, listed))
         return function
 
     return mark if function is None else mark(function)
@@ -78,6 +82,7 @@ def marked(
     timeout: float = 30,
     effect: Effect = "once",
     name: str | None = None,
+    listed: bool = True,
 ) -> Mark:
     """The mark of a function, once all that `@syscall` was told makes sense."""
     if not inspect.isfunction(function):
@@ -99,7 +104,7 @@ def marked(
         raise ValueError(f"{name}: effect is pure, idempotent or once, not {effect!r}")
     if needs is not None and not isinstance(needs, str):
         raise TypeError(f"{name}: needs is the name of a capability, not {needs!r}")
-    return Mark(name, needs, float(timeout), effect)
+    return Mark(name, needs, float(timeout), effect, listed)
 
 
 def mark_of(function: object) -> Mark | None:

@@ -14,6 +14,8 @@
     │   ├── EILSEQ     bytes that are not UTF-8 text
     │   ├── ESRCH      no such process
     │   ├── ECHILD     no such child
+    │   ├── EDEADLK    all would wait for each other, forever
+    │   ├── EPIPE      nobody reads the pipe any more
     │   │              the caller can try again:
     │   ├── EAGAIN     busy at the moment
     │   ├── EINTR      interrupted: it may or may not have happened
@@ -97,6 +99,14 @@ class ECHILD(SyscallError):
 
 class EAGAIN(SyscallError):
     code = "EAGAIN"
+
+
+class EDEADLK(SyscallError):
+    code = "EDEADLK"
+
+
+class EPIPE(SyscallError):
+    code = "EPIPE"
 
 
 class EINTR(SyscallError):

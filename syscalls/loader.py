@@ -120,6 +120,7 @@ def _make(function: Callable[..., Any], mark: Mark, plugin: str) -> Syscall:
         needs=mark.needs,
         timeout_s=mark.timeout_s,
         effect=mark.effect,
+        listed=mark.listed,
         is_async=inspect.iscoroutinefunction(function),
         source=source,
     )

@@ -24,6 +24,8 @@ class SyscallSpec(BaseModel):
     needs: str | None
     timeout_s: float
     effect: Effect
+    listed: bool = True
+    """Is it offered to every process, or to those that name it?"""
     is_async: bool
     source: str
     """Where it is written, as "grep.py:12"."""

@@ -13,10 +13,9 @@ from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import Script, SimulatedDriver, echo
 from llmos.kernel.engine.supervisor import Engine
-from llmos.kernel.journal import Journal
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.recovery import recover
-from llmos.memory import notes, swap
+from llmos.kernel.storage import open_journal
 from llmos.syscalls.registry import PluginRegistry
 
 T = TypeVar("T")
@@ -37,11 +36,11 @@ def simulate(
     async def body(loop: virtual_time.VirtualLoop) -> T:
         driver = SimulatedDriver(script, capacity=capacity)
         settings = KernelConfig(folder, folder / "s", folder / "plugins", **config)  # type: ignore[arg-type]
-        journal = Journal(settings.journal, swap.SCHEMA, notes.SCHEMA)
+        journal = open_journal(settings.journal)
         loop.watch(lambda: journal.busy)
         engine = Engine(driver)
         plugins = PluginRegistry(settings.plugins_dir)
-        kernel = Kernel(settings, journal, engine, plugins, PROGRAMS)
+        kernel = Kernel(settings, journal, engine, plugins, PROGRAMS, loop.time)
         found = await journal.read(recover)
         kernel.adopt_all(
             found.processes, found.last_pid, found.last_message_id, found.interrupted_calls

@@ -16,7 +16,9 @@ from llmos.kernel import messages
 SHELL = Path(__file__).parent.parent / "shell"
 REQUESTS = {
     next(f.default for f in fields(request) if f.name == "op"): {
-        f.name: f.default is MISSING for f in fields(request) if f.name != "op"
+        f.name: f.default is MISSING and f.default_factory is MISSING
+        for f in fields(request)
+        if f.name != "op"
     }
     for request in get_args(messages.Request)
 }

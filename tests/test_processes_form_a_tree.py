@@ -11,7 +11,8 @@ import pytest
 from llmos.kernel.engine.driver import ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver
 from llmos.kernel.kernel import Kernel
-from llmos.kernel.process import INIT_PID, Process, Signal, State
+from llmos.kernel.process import INIT_PID, Process, State
+from llmos.kernel.signals import Signal
 from llmos.syscalls.errno import EAGAIN, ESRCH
 from simulation import simulate
 
@@ -49,7 +50,7 @@ def test_an_orphan_goes_to_pid_1_which_reaps_it(tmp_path: Path) -> None:
         child = await kernel.spawn(
             task="long", name=None, root=ROOT, parent=parent.pid, spawn_key="k"
         )
-        kernel.signal(parent, Signal.TERM)
+        await kernel.signal(parent, Signal.TERM)
         await parent.exited.wait()
         assert child.alive and child.parent == INIT_PID
         await child.exited.wait()
@@ -72,7 +73,7 @@ def test_a_signal_ends_a_task_with_its_status_and_keeps_the_partial_text(
         while process.state is not State.RUNNING:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.5)
-        kernel.signal(process, signal)
+        await kernel.signal(process, signal)
         await process.exited.wait()
         return process
 
@@ -80,6 +81,8 @@ def test_a_signal_ends_a_task_with_its_status_and_keeps_the_partial_text(
     assert process.exit is not None
     assert process.exit.status == status
     assert 10 < len(process.exit.output.split()) < 3000
+    partial = [entry.page for entry in process.space.table if entry.page.interrupted]
+    assert len(partial) == (signal is Signal.TERM)  # it has a last turn after its answer
 
 
 def test_int_ends_the_turn_of_an_interactive_process_and_the_next_one_works(
@@ -90,10 +93,10 @@ def test_int_ends_the_turn_of_an_interactive_process_and_the_next_one_works(
         while process.state is not State.RUNNING:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.5)
-        kernel.signal(process, Signal.INT)
+        await kernel.signal(process, Signal.INT)
         while process.waits_for != "a message":
             await asyncio.sleep(0.01)
-        kernel.signal(process, Signal.INT)  # idle: nothing to end
+        await kernel.signal(process, Signal.INT)  # idle: nothing to end
         await kernel.send(process.pid, "count")
         while len(process.space) < 4:
             await asyncio.sleep(0.01)

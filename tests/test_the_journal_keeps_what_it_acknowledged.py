@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmos.kernel.journal import Journal, JournalError
-from llmos.memory import notes, swap
+from llmos.kernel.storage import open_journal
 from llmos.memory.address_space import AddressSpace
 from llmos.memory.page import Call
 from llmos.memory.swap import SwapDamaged, read_pages, write_page
@@ -80,22 +80,22 @@ def test_a_journal_of_another_version_is_not_touched(tmp_path: Path) -> None:
     Journal(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
-    with pytest.raises(JournalError, match="has schema 99, this llmos reads 1"):
+    with pytest.raises(JournalError, match="has schema 99, this llmos reads 2"):
         Journal(path)
 
 
 def test_a_page_comes_back_byte_for_byte_and_damage_is_seen(tmp_path: Path) -> None:
     async def main() -> None:
-        journal = Journal(tmp_path / "j.db", swap.SCHEMA, notes.SCHEMA)
+        journal = open_journal(tmp_path / "j.db")
         space = AddressSpace("")
         call = Call("000000000", "read_file", '{"path": "a\\u0000b"}')
         page = space.new_page("assistant", "a\0b \u202e ünïcode\r\n", 7, calls=(call,))
-        await journal.commit([write_page(4, page, 3)])
-        [(back, resident, limit)] = await journal.read(lambda c: read_pages(c, 4))
+        await journal.commit(write_page(4, 0, page, 3))
+        [(back, resident, limit)] = await journal.read(lambda c: read_pages(c, 4, 0))
         assert (back, resident, limit) == (page, True, 3)
-        await journal.commit([("UPDATE page SET text = 'changed' WHERE pid = 4", ())])
+        await journal.commit([("UPDATE frame SET text = 'changed'", ())])
         with pytest.raises(SwapDamaged, match="page 0 of process 4"):
-            await journal.read(lambda c: read_pages(c, 4))
+            await journal.read(lambda c: read_pages(c, 4, 0))
         journal.close()
 
     asyncio.run(main())

@@ -40,6 +40,7 @@ async def builtin_tools(folder: Path) -> list[dict[str, Any]]:
             },
         }
         for spec in plugins.table.specs()
+        if spec.listed
     ]
     await plugins.close()
     return tools

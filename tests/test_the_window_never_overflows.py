@@ -13,6 +13,7 @@ from llmos.kernel.engine.driver import Capacity, ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver
 from llmos.kernel.kernel import Kernel
 from llmos.memory.address_space import AddressSpace
+from llmos.memory.draft import EMPTY
 from llmos.memory.page import Call
 from llmos.memory.pager import Pager
 from simulation import simulate
@@ -69,14 +70,14 @@ def chatter(request: ChatRequest) -> Reply:
 
 
 def test_a_conversation_of_many_windows_goes_on_and_every_page_is_on_disk(tmp_path: Path) -> None:
-    prompts: list[tuple[int, tuple[str, ...]]] = []
+    prompts: list[tuple[int, tuple[int, ...]]] = []
 
     async def main(kernel: Kernel, driver: SimulatedDriver) -> int:
         generate = driver.generate
 
-        def watched(prompt):  # type: ignore[no-untyped-def]
+        def watched(prompt, draft=EMPTY):  # type: ignore[no-untyped-def]
             prompts.append((prompt.num_tokens, prompt.payload))
-            return generate(prompt)
+            return generate(prompt, draft)
 
         driver.generate = watched  # type: ignore[method-assign]
         process = await kernel.spawn(task=None, name="p", root=Path("/"), interactive=True)
@@ -85,7 +86,7 @@ def test_a_conversation_of_many_windows_goes_on_and_every_page_is_on_disk(tmp_pa
             while len(process.space) < 2 * (number + 1):
                 await asyncio.sleep(0.01)
         pages = await kernel.journal.read(
-            lambda c: c.execute("SELECT COUNT(*), SUM(resident) FROM page").fetchone()
+            lambda c: c.execute("SELECT COUNT(*), SUM(resident) FROM page_table").fetchone()
         )
         assert pages[0] == 200
         assert pages[1] == sum(entry.resident for entry in process.space.table)

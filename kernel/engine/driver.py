@@ -1,7 +1,12 @@
 """The contract between the kernel and an engine.
 
 A driver renders a chat request to tokens, generates, and tells what it can hold. It knows nothing
-of processes. Cancelling the iteration of `generate` aborts the request in the engine.
+of processes. Closing the iterator of `generate`, or cancelling the task that waits on it, aborts
+the request in the engine, whose slot is then free.
+
+A generation can be broken off at any token and go on later, in another engine process too: what has
+come is a `Draft`, and `generate` takes it back. An engine's grammar starts at the first token that
+it generates, so a draft can be kept only as far as no call had begun; the rest is made again.
 
 Errors, and whose fault they are:
 
@@ -14,8 +19,10 @@ Errors, and whose fault they are:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
+
+from ...memory.draft import EMPTY, Draft
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -94,16 +101,32 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefill:
+    """The prompt is in the engine's cache: once a submission, before its first Delta.
+
+    `draft_tokens` of the draft were kept: who holds its token ids cuts them to that many, since
+    Deltas bring the others again (but none of the text that was shown). `tokens_in` counts the
+    prompt and what was kept of the draft; `tokens_cached` of them were in the prefix cache."""
+
+    tokens_in: int
+    tokens_cached: int
+    draft_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """More text for people to read, and how many tokens it took (0 while a call is written)."""
+    """What one step of the engine brought: tokens always, and text for people to read unless a
+    call is written or a character is not complete."""
 
     text: str
     num_tokens: int
+    token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The end of a generation: all of the text, the calls in it, and what it cost in tokens."""
+    """The end of a generation: text and calls of the whole answer, its draft included; what this
+    submission cost in tokens, the draft's among `tokens_in`."""
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -111,6 +134,35 @@ class Completion:
     tokens_in: int
     tokens_cached: int
     tokens_out: int
+
+
+Item = Prefill | Delta | Completion
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What an engine has done since the driver was made, by its own reports as they were handed
+    on: submissions that began, their prompt tokens, those of them in the prefix cache, and the
+    tokens generated. What a generation did before it was aborted counts."""
+
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    tokens_out: int = 0
+    requests: int = 0
+
+    def plus(self, item: Item) -> Totals:
+        """With one more item of a driver's stream. A Completion brings no tokens of its own."""
+        match item:
+            case Prefill(tokens_in, tokens_cached):
+                return Totals(
+                    self.tokens_in + tokens_in,
+                    self.tokens_cached + tokens_cached,
+                    self.tokens_out,
+                    self.requests + 1,
+                )
+            case Delta(num_tokens=num_tokens):
+                return replace(self, tokens_out=self.tokens_out + num_tokens)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +182,7 @@ class EngineDriver(Protocol):
 
     name: str
     model: str
+    totals: Totals
 
     async def start(self, progress: Progress) -> Capacity:
         """Load the model; `progress` is told in words what happens. Raises EngineUnusable."""
@@ -143,8 +196,10 @@ class EngineDriver(Protocol):
         """Tokens of a text by itself, without the template around it."""
         ...
 
-    def generate(self, prompt: Prompt) -> AsyncIterator[Delta | Completion]:
-        """Deltas, then exactly one Completion. Raises EngineDied, EngineRefused."""
+    def generate(self, prompt: Prompt, draft: Draft = EMPTY) -> AsyncIterator[Item]:
+        """One Prefill, Deltas, exactly one Completion; what follows the draft, where there is one.
+        With greedy decoding the whole answer is that of a run that was never broken off. Raises
+        EngineDied, EngineRefused."""
         ...
 
     async def wait_until_dead(self) -> None:

@@ -2,8 +2,10 @@
 
 It has what scheduling and paging depend on (a batch with a step time, prefill and decode costs, a
 prefix cache in blocks, an upper bound on sequences) and no model: a *script* says what the
-assistant answers. Tokens are words. Time is the event loop's, so that under a virtual clock
-thousands of processes run in milliseconds, the same way twice. Never what a user gets.
+assistant answers. Tokens are words, numbered as they are first seen; of a draft only the length
+counts, so that it may come from another kernel's life. Time is the event loop's, so that under a
+virtual clock thousands of processes run in milliseconds, the same way twice. Never what a user
+gets.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ import asyncio
 import itertools
 import json
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ...memory.draft import EMPTY, Draft
 from .driver import (
     Capacity,
     ChatRequest,
@@ -23,9 +26,12 @@ from .driver import (
     Delta,
     EngineDied,
     EngineRefused,
+    Item,
+    Prefill,
     Progress,
     Prompt,
     ToolCall,
+    Totals,
 )
 
 BLOCK_TOKENS = 16
@@ -68,16 +74,33 @@ class Costs:
     decode_sequence_s: float = 0.0001
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Sequence:
-    prompt: Prompt
-    reply: Reply
-    words: deque[str]
-    calls: tuple[ToolCall, ...]
+    """A submission. `answer` is the whole of it, text and then calls; the first `draft_tokens` of
+    it came with the submission and `done` of it are there by now."""
+
+    prompt_ids: tuple[int, ...]
+    answer: list[str]
+    answer_ids: list[int]
+    num_text_tokens: int
+    draft_tokens: int
+    completion: Completion  # but for the numbers
+    done: int
     tokens_cached: int = 0
-    prefilled: bool = False
-    tokens_out: int = 0
-    outbox: asyncio.Queue[Delta | Completion | EngineDied] = field(default_factory=asyncio.Queue)
+    blocks: list[int] = field(default_factory=list)  # keys of the blocks that are full
+    outbox: asyncio.Queue[Item | EngineDied] = field(default_factory=asyncio.Queue)
+
+    @property
+    def tokens_in(self) -> int:
+        return len(self.prompt_ids) + self.draft_tokens
+
+    def token_ids(self, start: int, end: int) -> tuple[int, ...]:
+        """Of prompt and answer together."""
+        length = len(self.prompt_ids)
+        return (
+            *self.prompt_ids[start:end],
+            *self.answer_ids[max(0, start - length) : max(0, end - length)],
+        )
 
 
 class SimulatedDriver:
@@ -92,12 +115,14 @@ class SimulatedDriver:
         capacity: Capacity = Capacity(64, 4096, 65536),  # noqa: B008
     ) -> None:
         self.model = "simulated"
+        self.totals = Totals()
         self._script = script
         self._costs = costs
         self._capacity = capacity
         self._waiting: deque[_Sequence] = deque()
         self._running: list[_Sequence] = []
         self._cache: OrderedDict[int, None] = OrderedDict()
+        self._vocabulary: defaultdict[str, int] = defaultdict(itertools.count().__next__)
         self._call_ids = itertools.count(1)
         self._work = asyncio.Event()
         self._died = asyncio.Event()
@@ -117,21 +142,17 @@ class SimulatedDriver:
             raise EngineRefused(
                 f"the prompt has {len(words)} tokens, the window {self._capacity.window_tokens}"
             )
-        return Prompt(request, len(words), tuple(words))
+        return Prompt(request, len(words), self._token_ids(words))
 
     def count_tokens(self, text: str) -> int:
         return len(_split(text))
 
-    async def generate(self, prompt: Prompt) -> AsyncIterator[Delta | Completion]:
+    async def generate(self, prompt: Prompt, draft: Draft = EMPTY) -> AsyncIterator[Item]:
         if self._stepper is None or self._died.is_set():
             raise EngineDied("the simulated engine is not running")
-        reply = self._script(prompt.request)
-        calls = tuple(
-            ToolCall(f"call-{next(self._call_ids)}", name, arguments)
-            for name, arguments in reply.calls
-        )
-        cost = [*_split(reply.text), *(_split(json.dumps(reply.calls)) if calls else ())]
-        sequence = _Sequence(prompt, reply, deque(cost or [""]), calls)
+        sequence = self._sequence(prompt, len(draft.token_ids))
+        # Characters that were shown and come again.
+        seen = len(draft.text) - sum(map(len, sequence.answer[: sequence.draft_tokens]))
         self._waiting.append(sequence)
         self._work.set()
         try:
@@ -139,6 +160,9 @@ class SimulatedDriver:
                 item = await sequence.outbox.get()
                 if isinstance(item, EngineDied):
                     raise item
+                self.totals = self.totals.plus(item)
+                if isinstance(item, Delta) and seen > 0:
+                    item, seen = replace(item, text=item.text[seen:]), seen - len(item.text)
                 yield item
                 if isinstance(item, Completion):
                     return
@@ -164,6 +188,34 @@ class SimulatedDriver:
             self._stepper.cancel()
         self._died.set()
 
+    def _token_ids(self, words: list[str]) -> tuple[int, ...]:
+        return tuple(self._vocabulary[word] for word in words)
+
+    def _sequence(self, prompt: Prompt, draft_tokens: int) -> _Sequence:
+        """A draft of text is kept, but for the last token, of what is otherwise a whole answer."""
+        reply = self._script(prompt.request)
+        calls = tuple(
+            ToolCall(f"call-{next(self._call_ids)}", name, arguments)
+            for name, arguments in reply.calls
+        )
+        text = _split(reply.text)
+        answer = [*text, *(_split(json.dumps(reply.calls)) if calls else ())] or [""]
+        completion = Completion(reply.text, calls, "stop", 0, 0, 0)
+        longest = prompt.request.sampling.max_tokens
+        if longest is not None and len(answer) > longest:
+            answer, text = answer[:longest], text[:longest]
+            completion = Completion("".join(text), (), "length", 0, 0, 0)
+        kept = min(draft_tokens, len(text), len(answer) - 1)
+        return _Sequence(
+            prompt_ids=prompt.payload,
+            answer=answer,
+            answer_ids=list(self._token_ids(answer)),
+            num_text_tokens=len(text),
+            draft_tokens=kept,
+            completion=completion,
+            done=kept,
+        )
+
     # ---- the engine -----------------------------------------------------------------------
 
     async def _step_forever(self) -> None:
@@ -180,8 +232,8 @@ class SimulatedDriver:
         prefilled = 0
         while self._waiting and len(self._running) < self._capacity.max_num_seqs:
             sequence = self._waiting.popleft()
-            sequence.tokens_cached = self._touch(sequence.prompt.payload)
-            prefilled += sequence.prompt.num_tokens - sequence.tokens_cached
+            sequence.tokens_cached = self._fill_blocks(sequence)
+            prefilled += sequence.tokens_in - sequence.tokens_cached
             self._running.append(sequence)
         costs = self._costs
         return (
@@ -190,14 +242,22 @@ class SimulatedDriver:
             + len(self._running) * costs.decode_sequence_s
         )
 
-    def _touch(self, words: tuple[str, ...]) -> int:
-        """Tokens of the prompt that were in the prefix cache; all of them are afterwards."""
+    def _fill_blocks(self, sequence: _Sequence) -> int:
+        """Put what is computed of a sequence into the prefix cache, in whole blocks; the tokens
+        of it that were there. As in vLLM, a prompt's last token is always computed, and the
+        newest token of an answer is not yet."""
+        computed = len(sequence.prompt_ids) + max(sequence.done - 1, sequence.draft_tokens)
         cached = 0
         hit = True
-        for end in range(BLOCK_TOKENS, len(words) + 1, BLOCK_TOKENS):
-            key = hash(words[:end])
+        for start in range(len(sequence.blocks) * BLOCK_TOKENS, computed, BLOCK_TOKENS):
+            end = start + BLOCK_TOKENS
+            if end > computed:
+                break
+            before = sequence.blocks[-1] if sequence.blocks else 0
+            key = hash((before, sequence.token_ids(start, end)))
             hit = hit and key in self._cache
-            cached += BLOCK_TOKENS if hit else 0
+            cached += BLOCK_TOKENS if hit and end < computed else 0
+            sequence.blocks.append(key)
             self._cache[key] = None
             self._cache.move_to_end(key)
         while len(self._cache) * BLOCK_TOKENS > self._capacity.kv_cache_tokens:
@@ -205,19 +265,22 @@ class SimulatedDriver:
         return cached
 
     def _decode(self, sequence: _Sequence) -> None:
-        word = sequence.words.popleft()
-        sequence.tokens_out += 1
-        if sequence.tokens_out <= len(_split(sequence.reply.text)):
-            sequence.outbox.put_nowait(Delta(word, 1))
-        if not sequence.words:
+        if sequence.done == sequence.draft_tokens:
             sequence.outbox.put_nowait(
-                Completion(
-                    text=sequence.reply.text,
-                    calls=sequence.calls,
-                    finish_reason="stop",
-                    tokens_in=sequence.prompt.num_tokens,
+                Prefill(sequence.tokens_in, sequence.tokens_cached, sequence.draft_tokens)
+            )
+        index = sequence.done
+        shown = sequence.answer[index] if index < sequence.num_text_tokens else ""
+        sequence.outbox.put_nowait(Delta(shown, 1, (sequence.answer_ids[index],)))
+        sequence.done += 1
+        self._fill_blocks(sequence)
+        if sequence.done == len(sequence.answer):
+            sequence.outbox.put_nowait(
+                replace(
+                    sequence.completion,
+                    tokens_in=sequence.tokens_in,
                     tokens_cached=sequence.tokens_cached,
-                    tokens_out=sequence.tokens_out,
+                    tokens_out=sequence.done - sequence.draft_tokens,
                 )
             )
             self._drop(sequence)

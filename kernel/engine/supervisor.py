@@ -1,8 +1,9 @@
 """The engine as the rest of the kernel sees it: always there, sometimes late.
 
 It starts the driver, watches it, restarts it when it dies, and submits again what was in flight,
-so that a process never learns of a crash but for the delay. Too many restarts in a short time mean
-that the engine cannot run at all: then it is `failed`, and every request says so.
+as far as it had come, so that a process never learns of a crash but for the delay. Too many
+restarts in a short time mean that the engine cannot run at all: then it is `failed`, and every
+request says so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 
+from ...memory.draft import EMPTY, Draft
 from ..messages import EngineState, EngineStatus
 from .driver import (
     Capacity,
@@ -24,7 +26,10 @@ from .driver import (
     EngineDriver,
     EngineError,
     EngineUnusable,
+    Item,
+    Prefill,
     Prompt,
+    Totals,
 )
 
 log = logging.getLogger(__name__)
@@ -97,33 +102,39 @@ class Engine:
         """Tokens of a text, by the model's tokenizer once it is loaded."""
         return self._driver.count_tokens(text)
 
-    async def generate(self, prompt: Prompt) -> AsyncIterator[Delta | Completion]:
-        """Deltas, then one Completion. After a crash the request is submitted again, and only
-        text beyond what was already given is given."""
-        given = ""
+    async def generate(self, prompt: Prompt, draft: Draft = EMPTY) -> AsyncIterator[Item]:
+        """A Prefill, Deltas, one Completion. After a crash another Prefill follows, and Deltas go
+        on from there: the request was submitted again with all that had come as its draft."""
+        token_ids, text = list(draft.token_ids), [draft.text]
         self._running += 1
         try:
             while True:
                 epoch = self._epoch
+                draft = Draft(tuple(token_ids), "".join(text))
                 try:
-                    text = ""
-                    async with contextlib.aclosing(self._driver.generate(prompt)) as stream:  # type: ignore[type-var]
+                    async with contextlib.aclosing(self._driver.generate(prompt, draft)) as stream:  # type: ignore[type-var]
                         async for item in stream:
+                            match item:
+                                case Prefill(draft_tokens=kept):
+                                    del token_ids[kept:]
+                                case Delta():
+                                    token_ids += item.token_ids
+                                    text.append(item.text)
+                                    self._meter.add(item.num_tokens)
+                            yield item
                             if isinstance(item, Completion):
-                                self._meter.add(0)
-                                yield item
                                 return
-                            self._meter.add(item.num_tokens)
-                            text += item.text
-                            if len(text) > len(given):
-                                fresh, given = text[len(given) :], text
-                                yield Delta(fresh, item.num_tokens)
                     raise EngineError("the engine ended a stream without a completion")
                 except EngineDied:
                     await self._await_restart(epoch)
                     prompt = await self.render(prompt.request)
         finally:
             self._running -= 1
+
+    def totals(self) -> Totals:
+        """What the engine has done in all, over its restarts; counted by the driver, apart from
+        what processes are charged."""
+        return self._driver.totals
 
     def status(self, waiting: int) -> EngineStatus:
         """`waiting`: processes in the run queue, which the engine does not know of."""

@@ -1,8 +1,8 @@
 """The vLLM driver: AsyncLLM in the kernel's process, its EngineCore a child.
 
-This file is the engine's life and its requests; how a conversation becomes tokens and tokens a
-message is in `vllm_chat.py`. Written for vLLM 0.32; a version that lacks something is named in the
-error.
+This file is the engine's life and its requests; how a conversation becomes tokens is in
+`vllm_chat.py`, how tokens become an answer in `vllm_answer.py`. Written for vLLM 0.32; a version
+that lacks something is named in the error.
 
 Two settings decide the start-up time on a CPU (each process imports for many seconds): the
 executor is `uni` (no third process for the worker), and the EngineCore is forked after the
@@ -25,6 +25,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ...memory.draft import EMPTY, Draft
 from .driver import (
     Capacity,
     ChatRequest,
@@ -33,8 +34,11 @@ from .driver import (
     EngineDied,
     EngineRefused,
     EngineUnusable,
+    Item,
+    Prefill,
     Progress,
     Prompt,
+    Totals,
 )
 from .vllm_chat import Chat, Rendered
 
@@ -75,6 +79,7 @@ class VllmDriver:
 
     def __init__(self, settings: VllmSettings) -> None:
         self.model = settings.name or settings.model
+        self.totals = Totals()
         self._settings = settings
         # One thread for the life of the engine: its child dies with the thread that forked it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
@@ -198,35 +203,86 @@ class VllmDriver:
             raise EngineDied("the engine is not running")
         return await self._chat.render(request)
 
-    async def generate(self, prompt: Prompt) -> AsyncIterator[Delta | Completion]:
-        from vllm.exceptions import VLLMClientError
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
-
+    async def generate(self, prompt: Prompt, draft: Draft = EMPTY) -> AsyncIterator[Item]:
         if self._llm is None or self._chat is None:
             raise EngineDied("the engine is not running")
         rendered: Rendered = prompt.payload
-        reader = self._chat.reader(rendered)
-        stream = self._llm.generate(
-            rendered.engine_input,
-            rendered.sampling_params,
-            f"llmos-{next(self._ids)}",
-            priority=prompt.request.priority,
+        reader = self._chat.resume(rendered, draft.token_ids)
+        draft_tokens, given = reader.num_tokens, len(draft.text)
+        token_ids = [
+            *rendered.engine_input["prompt_token_ids"],
+            *draft.token_ids[:draft_tokens],
+        ]
+        prefill: Prefill | None = None
+        finish_reason = ""
+        stream = self._submit(rendered, token_ids, draft_tokens, prompt.request.priority)
+        async with contextlib.aclosing(stream):  # type: ignore[type-var]
+            async for output in stream:
+                if prefill is None:
+                    cached = output.num_cached_tokens or 0
+                    prefill = Prefill(len(token_ids), cached, draft_tokens)
+                    yield self._counted(prefill)
+                part = output.outputs[0]
+                finish_reason = part.finish_reason or finish_reason
+                reader.read(part.token_ids, part.finish_reason)
+                if part.token_ids or len(reader.text) > given:
+                    fresh, given = reader.text[given:], max(given, len(reader.text))
+                    yield self._counted(Delta(fresh, len(part.token_ids), tuple(part.token_ids)))
+        if prefill is None:
+            raise EngineRefused("the engine ended the request before it began")
+        yield Completion(
+            text=reader.text,
+            calls=reader.calls(),
+            finish_reason=finish_reason,
+            tokens_in=prefill.tokens_in,
+            tokens_cached=prefill.tokens_cached,
+            tokens_out=reader.num_tokens - draft_tokens,
+        )
+
+    def _counted(self, item: Item) -> Item:
+        self.totals = self.totals.plus(item)
+        return item
+
+    async def _submit(
+        self, rendered: Rendered, token_ids: list[int], draft_tokens: int, priority: int
+    ) -> AsyncIterator[Any]:
+        """vLLM's outputs for these tokens, its errors in our words. The request is gone from the
+        engine when this ends, in whatever way."""
+        from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        llm = self._llm
+        params = rendered.sampling_params.clone()
+        params.max_tokens -= draft_tokens
+        params.detokenize = False  # the reader does it
+        request_id = f"llmos-{next(self._ids)}"
+        finished = False
+        stream = llm.generate(
+            _with_tokens(rendered.engine_input, token_ids), params, request_id, priority=priority
         )
         try:
             async with contextlib.aclosing(stream):
                 async for output in stream:
-                    visible = reader.feed(output)
-                    if visible:
-                        yield Delta(visible, len(output.outputs[0].token_ids))
+                    finished = output.finished
+                    yield output
         except EngineDeadError as error:
             raise EngineDied("the engine process ended") from error
         except (VLLMClientError, ValueError) as error:
             raise EngineRefused(str(error)) from error
         except EngineGenerateError as error:
-            if self._llm is None or self._llm.errored:
+            if self._llm is None or llm.errored:
                 raise EngineDied("the engine process ended") from error
             raise EngineRefused(str(error.__cause__ or error)) from error
-        yield reader.completion()
+        finally:
+            if not finished and not llm.errored:
+                # AsyncLLM aborts what it waits for, but not what it was about to send.
+                await llm.abort(request_id)
+
+
+def _with_tokens(engine_input: Any, token_ids: list[int]) -> Any:
+    """The engine input with these tokens; the text of the others would belie them."""
+    kept = {name: value for name, value in engine_input.items() if name != "prompt"}
+    return kept | {"prompt_token_ids": token_ids}
 
 
 def _has_bfloat16() -> bool:

@@ -1,4 +1,4 @@
-"""Conversations to tokens and back, by vLLM's own serving modules.
+"""Conversations to tokens, by vLLM's own serving modules; `vllm_answer.py` is the way back.
 
 Chat template, tool schemas, tool-call parsing and the grammar that constrains tool arguments are
 those of `vllm serve`, so that any model family it serves works here; only HTTP is left out.
@@ -6,13 +6,15 @@ those of `vllm serve`, so that any model family it serves works here; only HTTP 
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from dataclasses import dataclass
 from typing import Any
 
-from .driver import ChatRequest, Completion, EngineRefused, Message, Prompt, ToolCall, ToolSpec
+from .driver import ChatRequest, EngineRefused, Message, Prompt, ToolSpec
 from .toolparser import guess_tool_parser
+from .vllm_answer import AnswerReader, call_marks
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Chat:
             tool_parser=parser_name,
             tool_strict_level="parameter",
         )
+        self._stop_ids = _stop_ids(llm)
         self._grammars: dict[tuple[ToolSpec, ...], Any] = {}
         self._defaults = _default_sampling(llm.model_config)
 
@@ -143,75 +146,44 @@ class Chat:
         params.output_kind = RequestOutputKind.DELTA
         return params
 
-    def reader(self, rendered: Rendered) -> OutputReader:
+    def reader(self, rendered: Rendered) -> AnswerReader:
         parser = None
         if self._parser_class is not None:
             parser = self._parser_class(
                 self._tokenizer, rendered.chat_request.tools, model_config=self._model_config
             )
-        return OutputReader(rendered.chat_request, parser)
-
-
-class OutputReader:
-    """Reads one request's outputs: what people may see now, and at the end text and calls."""
-
-    def __init__(self, chat_request: Any, parser: Any) -> None:
-        self._request = chat_request
-        self._parser = parser
-        self._shown: list[str] = []
-        self._calls: dict[int, list[str]] = {}
-        self._call_names: dict[int, str] = {}
-        self._tokens_in = self._tokens_cached = self._tokens_out = 0
-        self._finish_reason = ""
-
-    def feed(self, output: Any) -> str:
-        """Takes a RequestOutput with a delta; returns the text that can be shown."""
-        part = output.outputs[0]
-        if output.prompt_token_ids is not None:
-            self._tokens_in = len(output.prompt_token_ids)
-        self._tokens_cached = output.num_cached_tokens or self._tokens_cached
-        self._tokens_out += len(part.token_ids)
-        self._finish_reason = part.finish_reason or self._finish_reason
-        text: str = part.text
-        if self._parser is not None:
-            text = self._parse(part, output.prompt_token_ids)
-        if text:
-            self._shown.append(text)
-        return text
-
-    def _parse(self, part: Any, prompt_token_ids: Any) -> str:
-        message = self._parser.parse_delta(
-            delta_text=part.text,
-            delta_token_ids=list(part.token_ids),
-            request=self._request,
-            prompt_token_ids=prompt_token_ids,
-            finished=part.finish_reason is not None,
+        return AnswerReader(
+            rendered.chat_request,
+            parser,
+            self._tokenizer,
+            rendered.sampling_params,
+            rendered.engine_input["prompt_token_ids"],
         )
-        if message is None:
-            return ""
-        for call in message.tool_calls or ():
-            function = call.function
-            if function is not None and function.name:
-                self._call_names[call.index] = function.name
-            if function is not None and function.arguments:
-                self._calls.setdefault(call.index, []).append(function.arguments)
-        return message.content or ""
 
-    def completion(self) -> Completion:
-        from vllm.renderers.chat_utils import make_tool_call_id
-
-        calls = tuple(
-            ToolCall(make_tool_call_id(), name, "".join(self._calls.get(index, ())) or "{}")
-            for index, name in sorted(self._call_names.items())
-        )
-        return Completion(
-            text="".join(self._shown),
-            calls=calls,
-            finish_reason=self._finish_reason,
-            tokens_in=self._tokens_in,
-            tokens_cached=self._tokens_cached,
-            tokens_out=self._tokens_out,
-        )
+    def resume(self, rendered: Rendered, token_ids: tuple[int, ...]) -> AnswerReader:
+        """A reader that has read as much of a draft as an engine can go on from: up to where a
+        call may have begun (the grammar of calls has to see a call's first token), without the
+        token that ended the answer, and so that one token can be generated."""
+        params = rendered.sampling_params
+        stops = {*self._stop_ids, *(params.stop_token_ids or ())}
+        token_ids = tuple(itertools.takewhile(lambda token: token not in stops, token_ids))
+        token_ids = token_ids[: max(0, params.max_tokens - 1)]
+        marks = call_marks(rendered.chat_request.structured_outputs)
+        if marks is None:
+            return self.reader(rendered)
+        # In one go, since mostly all of it is text; token by token only where it is not.
+        reader = self.reader(rendered)
+        reader.read(token_ids)
+        if reader.is_text(marks):
+            return reader
+        reader, kept = self.reader(rendered), 0
+        for number, token in enumerate(token_ids, 1):
+            reader.read((token,))
+            if reader.is_text(marks):
+                kept = number
+        reader = self.reader(rendered)
+        reader.read(token_ids[:kept])
+        return reader
 
 
 def _openai_message(message: Message) -> dict[str, Any]:
@@ -272,6 +244,15 @@ def _default_sampling(model_config: Any) -> dict[str, Any]:
     if model_config.try_get_generation_config().get("do_sample") is False:
         defaults = {"temperature": 0.0} | defaults
     return defaults
+
+
+def _stop_ids(llm: Any) -> frozenset[int]:
+    """The tokens that end an answer: the tokenizer's, and those of the generation config."""
+    ids = llm.model_config.try_get_generation_config().get("eos_token_id")
+    listed = ids if isinstance(ids, list) else [ids]
+    return frozenset(
+        token for token in (llm.renderer.get_eos_token_id(), *listed) if token is not None
+    )
 
 
 def _chat_template(tokenizer: Any) -> str:

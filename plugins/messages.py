@@ -1,0 +1,21 @@
+"""Messages from one process to another."""
+
+from __future__ import annotations
+
+from ..syscalls import Context, syscall
+
+HOUR_S = 3600
+
+
+@syscall(needs="proc.send", effect="idempotent", listed=False)
+async def send(ctx: Context, pid: int, text: str) -> str:
+    """Send a message to a process."""
+    await ctx.services.send(pid, text)
+    return f"sent to pid {pid}"
+
+
+@syscall(timeout=HOUR_S, effect="idempotent", listed=False)
+async def receive(ctx: Context, sender: int | None = None, timeout: float | None = None) -> str:
+    """Wait for a message, of one process or of any, and read it."""
+    message = await ctx.services.receive(sender, timeout_s=timeout)
+    return f"pid {message.sender} says: {message.text}"
