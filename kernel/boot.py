@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..memory.swap import SwapDamaged
+from ..memory.swap import SwapDamaged, keep_drafts_of
 from ..syscalls.registry import PluginRegistry
 from .config import KernelConfig, parse
 from .engine.driver import EngineDriver
@@ -48,6 +48,7 @@ async def boot(config: KernelConfig) -> None:
     plugins = PluginRegistry(config.plugins_dir)
     kernel = Kernel(config, journal, engine, plugins, PROGRAMS)
 
+    await journal.write(lambda connection: keep_drafts_of(connection, config.model))
     recovered = await journal.read(recover)  # before anyone can ask for a process
     kernel.adopt_all(
         recovered.processes,

@@ -77,6 +77,14 @@ class Journal:
         """
         await self._submit(lambda connection: _execute(connection, statements), after)
 
+    async def write(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        after: Callable[[], None] | None = None,
+    ) -> T:
+        """A commit whose statements depend on what the ones before have brought."""
+        return await self._submit(work, after)
+
     def post(self, statements: Sequence[Statement]) -> None:
         """Commit, and let nobody wait: for what may be lost. It is in line behind everything that
         was submitted before, and before everything after."""

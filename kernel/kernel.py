@@ -13,7 +13,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -95,6 +95,7 @@ class Kernel:
         self._at_work: dict[int, Running] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self._reaped = Accounting()
+        self._carried = Accounting()
 
     # ---- life -----------------------------------------------------------------------------
 
@@ -363,6 +364,28 @@ class Kernel:
             raise ESRCH(f"process {pid} has ended")
         return process
 
+    def new_message_id(self) -> int:
+        return next(self._message_ids)
+
+    def check_can_start(self, processes: Sequence[Process]) -> None:
+        """Raises EAGAIN, EINVAL."""
+        if self.table.num_alive() + len(processes) > self.config.max_processes:
+            raise EAGAIN(
+                f"{len(processes)} more processes would be over {self.config.max_processes},"
+                " which is the limit",
+                hint="wait for some to end",
+            )
+        for process in processes:
+            self._check_program(process.program)
+
+    def take_in(self, processes: Iterable[Process]) -> None:
+        """Processes that another kernel, or this one in earlier days, has let go."""
+        for process in processes:
+            self.table.add(process)
+            self._carried.add(process.accounting)
+            if process.alive:
+                self._start(process)
+
     def _start(self, process: Process) -> None:
         running = self._programs[process.program](self, process)
         self._at_work[process.pid] = running
@@ -614,12 +637,13 @@ class Kernel:
     # ---- looking --------------------------------------------------------------------------
 
     def usage(self) -> messages.Usage:
-        """Of all processes since boot, ended ones included."""
+        """Of all processes since boot, ended ones included. What restored ones have brought with
+        them was another kernel's work."""
         total = Accounting()
         total.add(self._reaped)
         for process in self.table:
             total.add(process.accounting)
-        return total.usage()
+        return total.less(self._carried).usage()
 
 
 def _label(text: str) -> str:

@@ -95,6 +95,27 @@ class Exec:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """→ `{"pids": [4, 5]}`: writes the process, with `tree` also all below it, to the file `path`
+    (absolute, must not exist). The process lives on."""
+
+    pid: int
+    path: str
+    tree: bool = False
+    op: Literal["checkpoint"] = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """→ `{"pid": 9, "pids": {"4": 9, "5": 10}}`: what a checkpoint holds lives again, under new
+    pids, with `root` as its folder (absolute; None: the old one)."""
+
+    path: str
+    root: str | None = None
+    op: Literal["restore"] = "restore"
+
+
+@dataclass(frozen=True, slots=True)
 class Renice:
     """→ `{}`. From -20 (first) to 19 (last)."""
 
@@ -188,6 +209,8 @@ Request = (
     | Spawn
     | Fork
     | Exec
+    | Checkpoint
+    | Restore
     | Renice
     | Send
     | Attach

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,15 @@ class Accounting:
         self.syscalls += other.syscalls
         self.engine_s += other.engine_s
 
+    def less(self, other: Accounting) -> Accounting:
+        return Accounting(
+            self.tokens_in - other.tokens_in,
+            self.tokens_cached - other.tokens_cached,
+            self.tokens_out - other.tokens_out,
+            self.syscalls - other.syscalls,
+            self.engine_s - other.engine_s,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -106,6 +115,7 @@ class Process:
     limits: Limits = NO_LIMITS
     budget: int | None = None  # tokens granted, less what was passed on; None: no end
     image: int = 0  # how many times it has called exec
+    aliases: Mapping[int, int] | None = None  # pids as it knew them before it was restored
     stopped: bool = False
     ending: int = 0  # the exit status of an end that has begun, in its last turn
     ending_since: float = 0.0
@@ -146,6 +156,10 @@ class Process:
     def tokens_left(self) -> float:
         """Before the budget is spent; below 0 by what the last engine step brought too much."""
         return math.inf if self.budget is None else self.budget - self.accounting.tokens
+
+    def meant(self, pid: int) -> int:
+        """The pid that the process means by `pid`: one that was restored speaks of old ones."""
+        return pid if self.aliases is None else self.aliases.get(pid, pid)
 
     def call_key(self, call_id: str) -> str:
         """Names one call among all calls of all processes, the same after a crash."""

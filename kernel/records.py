@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS process (
     interactive INTEGER NOT NULL,
     text TEXT NOT NULL,
     image INTEGER NOT NULL DEFAULT 0,
+    aliases TEXT NOT NULL DEFAULT '{}',
     nice INTEGER NOT NULL DEFAULT 0,
     tools TEXT,
     limits TEXT NOT NULL DEFAULT '{}',
@@ -83,6 +84,7 @@ def insert_process(process: Process) -> Statement:
         "tools": None if process.tools is None else json.dumps(process.tools),
         "limits": json.dumps(process.limits.as_given()),
         "budget": process.budget,
+        "aliases": json.dumps(dict(process.aliases or {})),
         "created": process.created,
         "spawn_key": process.spawn_key,
     }
@@ -139,8 +141,8 @@ def grant(pid: int, tokens: int) -> Statement:
 
 _COLUMNS = (
     "pid, parent, pgid, sid, program, name, root, interactive, text, image, nice, tools, limits,"
-    " budget, created, spawn_key, stopped, ending, ending_since, pending, exit_status, output,"
-    " reaped, tokens_in, tokens_cached, tokens_out, syscalls, engine_s"
+    " budget, aliases, created, spawn_key, stopped, ending, ending_since, pending, exit_status,"
+    " output, reaped, tokens_in, tokens_cached, tokens_out, syscalls, engine_s"
 )
 Row = Mapping[str, Any]
 
@@ -194,6 +196,7 @@ def _process(row: Row) -> Process:
         tools=None if row["tools"] is None else tuple(json.loads(row["tools"])),
         limits=limits.parse(json.loads(row["limits"])),
         budget=row["budget"],
+        aliases={int(old): new for old, new in json.loads(row["aliases"]).items()} or None,
         stopped=bool(row["stopped"]),
         ending=row["ending"],
         ending_since=row["ending_since"],

@@ -12,7 +12,7 @@ from typing import Protocol
 from .. import __version__
 from ..memory.swap import read_pages
 from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME
-from . import limits, messages
+from . import checkpoint, limits, messages
 from .bus import Subscriber
 from .kernel import Kernel
 from .process import INIT_PID, Process
@@ -59,6 +59,10 @@ class Service:
                 return await self._fork(request, client)
             case messages.Exec(pid, task, name):
                 await self._kernel.exec(self._subject(pid), task=task, name=name)
+            case messages.Checkpoint():
+                return await self._checkpoint(request)
+            case messages.Restore():
+                return await self._restore(request)
             case messages.Renice(pid, nice):
                 await self._kernel.set_nice(self._subject(pid), nice)
             case messages.Kill():
@@ -88,11 +92,7 @@ class Service:
         )
 
     async def _spawn(self, request: messages.Spawn, client: Attachable) -> dict[str, int]:
-        root = Path(request.root)
-        if not root.is_absolute():
-            raise EINVAL(f"root {request.root!r} is not an absolute path")
-        if not root.is_dir():
-            raise EINVAL(f"root {request.root!r} is not a folder")
+        root = _folder(request.root)
         process = await self._kernel.spawn(
             task=request.task,
             name=request.name,
@@ -126,6 +126,18 @@ class Service:
         if pid == INIT_PID:
             raise EPERM("process 1 ends with the kernel", hint="llmos halt ends the kernel")
         return self._kernel.table.find(pid)
+
+    async def _checkpoint(self, request: messages.Checkpoint) -> dict[str, list[int]]:
+        path = _absolute("path", request.path)
+        content = checkpoint.take(self._kernel, self._subject(request.pid), tree=request.tree)
+        await asyncio.to_thread(checkpoint.write_file, path, content)
+        return {"pids": [record["pid"] for record in content["processes"]]}
+
+    async def _restore(self, request: messages.Restore) -> dict[str, object]:
+        content = await asyncio.to_thread(checkpoint.read_file, _absolute("path", request.path))
+        root = None if request.root is None else _folder(request.root)
+        revived = await checkpoint.restore(self._kernel, content, root=root)
+        return {"pid": revived.processes[0].pid, "pids": revived.pids}
 
     async def _kill(self, request: messages.Kill) -> None:
         process = self._subject(request.pid)
@@ -207,3 +219,17 @@ class Service:
             for spec in table.specs()
             if name in (None, spec.name)
         ]
+
+
+def _absolute(what: str, text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise EINVAL(f"{what} {text!r} is not an absolute path")
+    return path
+
+
+def _folder(root: str) -> Path:
+    path = _absolute("root", root)
+    if not path.is_dir():
+        raise EINVAL(f"root {root!r} is not a folder")
+    return path

@@ -72,7 +72,7 @@ class Services:
         await asyncio.get_running_loop().create_future()
 
     async def wait(self, pid: int) -> ExitRecord:
-        caller, kernel = self._caller, self._kernel
+        caller, kernel, pid = self._caller, self._kernel, self._caller.meant(pid)
         if pid == caller.pid:
             raise EINVAL(f"process {pid} cannot wait for itself")
         if pid not in kernel.table:
@@ -86,6 +86,7 @@ class Services:
     async def wait_any(self, pids: Sequence[int] = ()) -> ExitRecord:
         """The first of some children, or of all, that has ended."""
         caller, kernel = self._caller, self._kernel
+        pids = [self._caller.meant(pid) for pid in pids]
         children = {child.pid for child in kernel.table.children(caller.pid)}
         for pid in pids:
             if pid not in children:
@@ -137,7 +138,7 @@ class Services:
     def _subject(self, pid: int) -> Process:
         """A process that the caller may signal: an interactive process is its user's hand and may
         signal any other; an agent on its own those below it. Raises EINVAL, EPERM, ESRCH."""
-        caller = self._caller
+        caller, pid = self._caller, self._caller.meant(pid)
         process = self._kernel.table.find(pid)
         if pid == INIT_PID:
             raise EPERM("process 1 ends with the kernel")
@@ -158,7 +159,7 @@ class Services:
 
     async def send(self, pid: int, text: str) -> None:
         """Sent when the result of the call is committed."""
-        process, message = self._kernel.letter(pid, text, self._caller.pid)
+        process, message = self._kernel.letter(self._caller.meant(pid), text, self._caller.pid)
         self.effects.statements.append(insert_message(pid, message))
         self.effects.actions.append(lambda: process.mailbox.put(message))
 
@@ -168,6 +169,7 @@ class Services:
         """The oldest message that fits, or the next one. Taken when the result of the call is
         committed. Raises ETIME, EDEADLK, ESRCH."""
         mailbox = self._caller.mailbox
+        sender = None if sender is None else self._caller.meant(sender)
 
         def wanted(message: Message) -> bool:
             return (sender is None or message.sender == sender) and kind in (None, message.kind)

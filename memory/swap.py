@@ -50,34 +50,47 @@ CREATE TABLE IF NOT EXISTS draft (
 """
 
 
+_INSERT_FRAME = (
+    "INSERT INTO frame (vpn, role, text, calls, call_id, interrupted, num_tokens, created,"
+    " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 class SwapDamaged(Exception):
     """A page in swap is not what was written."""
 
 
 def write_page(pid: int, image: int, page: Page, limit_tokens: int | None) -> list[Statement]:
     """A new, resident page. The statements belong together, in this order."""
-    calls = json.dumps([[call.call_id, call.name, call.arguments] for call in page.calls])
     return [
-        (
-            "INSERT INTO frame (vpn, role, text, calls, call_id, interrupted, num_tokens, created,"
-            " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                page.vpn,
-                page.role,
-                page.text,
-                calls,
-                page.call_id,
-                page.interrupted,
-                page.num_tokens,
-                page.created,
-                page.checksum(),
-            ),
-        ),
+        (_INSERT_FRAME, _frame(page)),
         (
             "INSERT INTO page_table VALUES (?, ?, ?, last_insert_rowid(), ?, 1)",
             (pid, image, page.vpn, limit_tokens),
         ),
     ]
+
+
+def insert_frame(connection: sqlite3.Connection, page: Page) -> int:
+    """The id of a frame that holds the page."""
+    frame = connection.execute(_INSERT_FRAME, _frame(page)).lastrowid
+    assert frame is not None
+    return frame
+
+
+def insert_entry(
+    connection: sqlite3.Connection,
+    pid: int,
+    vpn: int,
+    frame: int,
+    limit_tokens: int | None,
+    resident: bool,
+) -> None:
+    """A row of the page table of a process's first image."""
+    connection.execute(
+        "INSERT INTO page_table VALUES (?, 0, ?, ?, ?, ?)",
+        (pid, vpn, frame, limit_tokens, resident),
+    )
 
 
 def share_pages(pid: int, image: int, child: int) -> Statement:
@@ -123,10 +136,32 @@ def delete_draft(pid: int) -> Statement:
     return ("DELETE FROM draft WHERE pid = ?", (pid,))
 
 
+def keep_drafts_of(connection: sqlite3.Connection, model: str) -> None:
+    """Drafts are tokens of a model's vocabulary: another model cannot go on with them."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'model'").fetchone()
+    if row is not None and row[0] != model:
+        connection.execute("DELETE FROM draft")
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (model,))
+
+
 def read_drafts(connection: sqlite3.Connection) -> dict[int, Draft]:
     """All there are, by pid."""
     rows = connection.execute("SELECT pid, token_ids, text FROM draft")
     return {pid: Draft(tuple(json.loads(token_ids)), text) for pid, token_ids, text in rows}
+
+
+def _frame(page: Page) -> tuple[object, ...]:
+    return (
+        page.vpn,
+        page.role,
+        page.text,
+        json.dumps([[call.call_id, call.name, call.arguments] for call in page.calls]),
+        page.call_id,
+        page.interrupted,
+        page.num_tokens,
+        page.created,
+        page.checksum(),
+    )
 
 
 def _read(pid: int, row: tuple[Any, ...]) -> tuple[Page, bool, int | None]:

@@ -16,6 +16,7 @@ from llmos.kernel.engine.supervisor import Engine
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.recovery import recover
 from llmos.kernel.storage import open_journal
+from llmos.memory.swap import keep_drafts_of
 from llmos.syscalls.registry import PluginRegistry
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ def simulate(
     """Boot a kernel over `folder` (again, if it was used before), run `main`, park."""
 
     async def body(loop: virtual_time.VirtualLoop) -> T:
+        folder.mkdir(parents=True, exist_ok=True)
         driver = SimulatedDriver(script, capacity=capacity)
         settings = KernelConfig(folder, folder / "s", folder / "plugins", **config)  # type: ignore[arg-type]
         journal = open_journal(settings.journal)
@@ -41,6 +43,7 @@ def simulate(
         engine = Engine(driver)
         plugins = PluginRegistry(settings.plugins_dir)
         kernel = Kernel(settings, journal, engine, plugins, PROGRAMS, loop.time)
+        await journal.write(lambda connection: keep_drafts_of(connection, driver.model))
         found = await journal.read(recover)
         kernel.adopt_all(
             found.processes, found.last_pid, found.last_message_id, found.interrupted_calls

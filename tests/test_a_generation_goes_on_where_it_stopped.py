@@ -197,7 +197,11 @@ def test_an_engine_that_dies_goes_on_from_what_had_come() -> None:
 STOPS = 10
 MARK = "<tool_call>"
 A_CALL = '{"name": "read_file", "arguments": {"path": "a.txt"}}'
-QUESTIONS = {"text": "what is llmos?", "call": "write hello to greet.txt"}
+QUESTIONS = {
+    "text": "what is llmos?",
+    "long": "how do I write a plugin?",
+    "call": "write hello to greet.txt",
+}
 
 
 class Real:

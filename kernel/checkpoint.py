@@ -1,0 +1,268 @@
+"""Checkpoint and restore: a process, or a tree of them, in one file, and back to life from it.
+
+The file is a line that names the format, a line with the sha256 of the rest, and the rest: JSON,
+compressed. What is taken is what memory and journal agree on between two steps of the loop, so a
+process need not be stopped for it; a copy of it goes on living.
+
+Restored processes get new pids. What they themselves know of pids (in their pages, in calls that
+are under way) is old, so each carries `aliases` from the old ones to the new: its own pid
+namespace. A call that was under way is made again if it may be, and else answered with EINTR.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..memory.address_space import AddressSpace
+from ..memory.draft import Draft
+from ..memory.page import Call, Page
+from ..memory.swap import insert_entry, insert_frame, write_draft
+from ..syscalls.errno import EEXIST, EINVAL, EIO, ENOENT
+from . import limits, records
+from .kernel import Kernel
+from .mailbox import Message
+from .messages import ExitInfo
+from .process import INIT_PID, Accounting, Process
+
+FORMAT = b"llmos checkpoint 1\n"
+"""Its number changes when an older llmos could not read the rest."""
+
+Record = Mapping[str, Any]
+
+
+# ---- the file -----------------------------------------------------------------------------
+
+
+def write_file(path: Path, content: Record) -> None:
+    """Whole or not at all, for its owner alone. Raises EEXIST, EIO."""
+    body = gzip.compress(json.dumps(content).encode(), mtime=0)
+    head = FORMAT + hashlib.sha256(body).hexdigest().encode() + b"\n"
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.exists():
+            raise EEXIST(f"{path} exists", hint="choose another name, or remove it")
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(head + body)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise EIO(f"cannot write {path}: {error.strerror}") from None
+
+
+def read_file(path: Path) -> Record:
+    """Raises ENOENT, EIO, EINVAL for a file that is no checkpoint, or not a whole one."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ENOENT(f"no such file: {path}") from None
+    except OSError as error:
+        raise EIO(f"cannot read {path}: {error.strerror}") from None
+    if not raw.startswith(FORMAT):
+        first = raw.split(b"\n", 1)[0][:40].decode(errors="replace")
+        raise EINVAL(
+            f"{path} is no checkpoint of this version: it begins with {first!r},"
+            f" not with {FORMAT.decode().strip()!r}"
+        )
+    checksum, _, body = raw[len(FORMAT) :].partition(b"\n")
+    if hashlib.sha256(body).hexdigest().encode() != checksum:
+        raise EINVAL(f"{path} is damaged: its checksum does not match")
+    content: Record = json.loads(gzip.decompress(body))
+    return content
+
+
+# ---- taking one ---------------------------------------------------------------------------
+
+
+def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
+    """What there is of a process, and of all below it with `tree`. No await: one moment."""
+    members = [process]
+    if tree:
+        members += kernel.table.descendants(process.pid)
+    frames: dict[int, int] = {}  # id of a page in memory -> its place in the file
+    pages: list[Record] = []
+    for member in members:
+        for entry in member.space.table:
+            if id(entry.page) not in frames:
+                frames[id(entry.page)] = len(pages)
+                pages.append(asdict(entry.page) | {"checksum": entry.page.checksum()})
+    return {
+        "created": kernel.clock(),
+        "model": kernel.config.model,
+        "pages": pages,
+        "processes": [_recorded(kernel, member, frames) for member in members],
+    }
+
+
+def _recorded(kernel: Kernel, process: Process, frames: Mapping[int, int]) -> Record:
+    return {
+        "pid": process.pid,
+        "parent": process.parent,
+        "group": process.group,
+        "session": process.session,
+        "program": process.program,
+        "name": process.name,
+        "root": str(process.root),
+        "interactive": process.interactive,
+        "text": process.space.text,
+        "nice": process.nice,
+        "tools": process.tools,
+        "limits": process.limits.as_given(),
+        "budget": process.budget,
+        "age_s": kernel.clock() - process.created,
+        "stopped": process.stopped,
+        "ending": process.ending,
+        "usage": asdict(process.accounting),
+        "exit": asdict(process.exit) if process.exit else None,
+        "aliases": {str(old): new for old, new in (process.aliases or {}).items()},
+        "mailbox": [asdict(message) for message in process.mailbox],
+        "draft": asdict(process.draft),
+        "table": [
+            [frames[id(entry.page)], entry.resident, entry.limit_tokens]
+            for entry in process.space.table
+        ],
+    }
+
+
+# ---- bringing it back ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """The processes, parents before children, and their new pids by the old ones."""
+
+    processes: list[Process]
+    pids: dict[int, int]
+
+
+async def restore(
+    kernel: Kernel, content: Record, *, root: Path | None = None, parent: int = INIT_PID
+) -> Revived:
+    """The processes live, and are in the journal, when this returns. Raises EAGAIN, EINVAL."""
+    try:
+        revived = _revive(kernel, content, root, parent)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise EINVAL(f"the checkpoint lacks something: {type(error).__name__}: {error}") from None
+    kernel.check_can_start(revived.processes)
+    unfinished = {
+        process.pid: [
+            call
+            for call in process.space.unanswered_calls()
+            if kernel.effect_of(call.name) == "once"
+        ]
+        for process in revived.processes
+    }
+
+    def write(connection: sqlite3.Connection) -> None:
+        frames = [insert_frame(connection, _page(record)) for record in content["pages"]]
+        for process, record in zip(revived.processes, content["processes"], strict=True):
+            for sql, parameters in _statements(process, unfinished[process.pid]):
+                connection.execute(sql, parameters)
+            for vpn, (frame, resident, limit_tokens) in enumerate(record["table"]):
+                insert_entry(connection, process.pid, vpn, frames[frame], limit_tokens, resident)
+
+    def take_in() -> None:
+        for pid, calls in unfinished.items():
+            kernel.interrupted_calls |= {(pid, call.call_id) for call in calls}
+        kernel.take_in(revived.processes)
+
+    await kernel.journal.write(write, take_in)
+    return revived
+
+
+def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> Revived:
+    pages = [_checked(record) for record in content["pages"]]
+    pids = {record["pid"]: kernel.table.new_pid() for record in content["processes"]}
+    same_model = content["model"] == kernel.config.model
+    processes = []
+    for record in content["processes"]:
+        process = _process(kernel, record, pids, root, parent)
+        for frame, resident, limit_tokens in record["table"]:
+            process.space.append(pages[frame], resident=resident, limit_tokens=limit_tokens)
+        for message in record["mailbox"]:
+            sender = pids.get(message["sender"], message["sender"])
+            process.mailbox.put(
+                Message(**(message | {"id": kernel.new_message_id(), "sender": sender}))
+            )
+        if same_model:
+            process.draft = Draft(tuple(record["draft"]["token_ids"]), record["draft"]["text"])
+        processes.append(process)
+    if not processes:
+        raise ValueError("no process in it")
+    return Revived(processes, pids)
+
+
+def _process(
+    kernel: Kernel, record: Record, pids: Mapping[int, int], root: Path | None, parent: int
+) -> Process:
+    pid, usage = pids[record["pid"]], Accounting(**record["usage"])
+    return Process(
+        pid=pid,
+        parent=pids.get(record["parent"], parent),
+        group=pids.get(record["group"], pids[min(pids)]),
+        session=pids.get(record["session"], pids[min(pids)]),
+        program=record["program"],
+        name=record["name"],
+        root=root or Path(record["root"]),
+        interactive=record["interactive"],
+        created=kernel.clock() - record["age_s"],
+        spawn_key=None,
+        space=AddressSpace(record["text"]),
+        nice=record["nice"],
+        tools=None if record["tools"] is None else tuple(record["tools"]),
+        limits=limits.parse(record["limits"]),
+        budget=record["budget"],
+        stopped=record["stopped"],
+        ending=record["ending"],
+        ending_since=kernel.clock(),
+        accounting=usage,
+        aliases=_aliases(record, pids),
+        exit=ExitInfo(pid, record["exit"]["status"], record["exit"]["output"], usage.usage())
+        if record["exit"]
+        else None,
+    )
+
+
+def _aliases(record: Record, pids: Mapping[int, int]) -> dict[int, int]:
+    """Of a process that was restored before, what it knew then leads on to what is now."""
+    older = {int(old): pids.get(new, new) for old, new in record["aliases"].items()}
+    return older | dict(pids)
+
+
+def _page(record: Record) -> Page:
+    fields = {field.name for field in dataclasses.fields(Page)}
+    kept = {name: value for name, value in record.items() if name in fields}
+    return Page(**(kept | {"calls": tuple(Call(**call) for call in record["calls"])}))
+
+
+def _checked(record: Record) -> Page:
+    page = _page(record)
+    if page.checksum() != record["checksum"]:
+        raise ValueError(f"page {page.vpn} does not match its checksum")
+    return page
+
+
+def _statements(
+    process: Process, unfinished: Iterable[Call]
+) -> Iterable[tuple[str, tuple[object, ...]]]:
+    yield records.insert_process(process)
+    yield records.update_progress(process)
+    yield records.update(process.pid, stopped=process.stopped)
+    if process.exit is not None:
+        yield records.update_exit(process.pid, process.exit)
+    for message in process.mailbox:
+        yield records.insert_message(process.pid, message)
+    if process.draft:
+        yield write_draft(process.pid, process.draft)
+    for call in unfinished:
+        yield records.insert_intent(process.pid, call.call_id, call.name)
