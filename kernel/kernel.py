@@ -110,6 +110,10 @@ class Kernel:
         self.table = ProcessTable(last_pid + 1)
         for process in processes:
             self.table.add(process)
+        for process in self.table:
+            above = self.table.get(process.parent)
+            if process.pid != INIT_PID and (above is None or not above.alive):
+                self.table.reparent(process, INIT_PID)  # its parent ended as it was born
         self.interrupted_calls = interrupted_calls
         self._message_ids = itertools.count(last_message_id + 1)
 
@@ -586,8 +590,10 @@ class Kernel:
             process.alarm.cancel()
         process.exited.set()
         self._at_work.pop(process.pid, None)
-        for orphan in orphans:
+        for orphan in self.table.children(process.pid):
             self.table.reparent(orphan, INIT_PID)
+            if orphan not in orphans:  # born while the end was being committed
+                self.errand(self.journal.commit([records.adopt(orphan.pid)]))
         self.bus.publish(messages.Exit(process.pid, ended.status, ended.output))
         if above is not None:
             above.child_ended.set()
