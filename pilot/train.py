@@ -45,7 +45,9 @@ WARM_UP = 0.02  # of the time
 # Small batches at first, for many steps; few tools at first, so that most tokens are conversation.
 # Only the last stage has every tenth batch as long as the model can ever read.
 FIRST_MIX = Mix(short_lists=1.0, longest_short_list=4, plugins=0.25, compounds=0.0)
-LAST_MIX = Mix(short_lists=0.15, plugins=0.5, compounds=0.01)  # what most users will have
+LAST_MIX = Mix(
+    tool_boxes=0.2, short_lists=0.15, plugins=0.5, compounds=0.01
+)  # what most users will have
 STAGES = (
     Stage(0.12, 6, 384, FIRST_MIX, drills=0.1),
     Stage(0.60, 4, 896, Mix(), drills=0.06),
