@@ -128,7 +128,7 @@ def test_a_second_failure_while_others_end_is_one_more() -> None:
 
 def test_too_many_restarts_end_all_in_reverse_order_and_say_whose() -> None:
     rules = spec(max_restarts=2)
-    events = [Exited("b", 3, 1), Started("b", 5), Exited("b", 5, 1), Started("b", 6)]
+    events: list[Event] = [Exited("b", 3, 1), Started("b", 5), Exited("b", 5, 1), Started("b", 6)]
     state = played(rules, *ALL_RUN, *events)
     assert obeyed(rules, state) == []
     state = happened(rules, state, Exited("b", 6, 152, "out of time"), 0.0)
