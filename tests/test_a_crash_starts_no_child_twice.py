@@ -17,9 +17,10 @@ from harness import KernelProcess
 from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.messages import ChildSpec, Strategy
+from llmos.kernel.signals import Signal
 from llmos.memory.swap import Statement
 from simulation import simulate
-from supervised import script, staying, supervise
+from supervised import at_rest, script, staying, supervise
 
 SUPERVISOR = 2
 
@@ -98,6 +99,30 @@ def test_a_crash_after_any_transaction_of_a_restart_storm(
         assert Counter(one.split()[0] for one in there)["bad"] == 3
         commits += 1
     assert commits > 20
+
+
+@pytest.mark.parametrize("commits", range(1, 9))
+def test_a_crash_at_any_moment_of_a_shutdown(tmp_path: Path, commits: int) -> None:
+    """The children of a supervisor that was told to end do not outlive it."""
+
+    async def told(kernel: Kernel, _: SimulatedDriver) -> None:
+        supervisor = await supervise(kernel, *staying("a", "b"))
+        await at_rest(kernel, supervisor, "a", "b")
+        crashed = crash_after(kernel, commits)
+        await kernel.signal(supervisor, Signal.TERM)
+        waits = [asyncio.create_task(event.wait()) for event in (crashed, supervisor.exited)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+
+    async def rest(kernel: Kernel, _: SimulatedDriver) -> None:
+        supervisor = kernel.table.find(SUPERVISOR)
+        async with asyncio.timeout(100.0):
+            await supervisor.exited.wait()
+        assert supervisor.exit is not None
+        assert (supervisor.exit.status, supervisor.exit.output) == (143, "told to end by TERM")
+        assert kernel.table.num_alive() == 1, "pid 1 alone is left"
+
+    simulate(tmp_path, told, script=script)
+    simulate(tmp_path, rest, script=script)
 
 
 def test_kill_9_in_the_middle_of_a_restart_storm(own_kernel: KernelProcess) -> None:
