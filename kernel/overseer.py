@@ -32,14 +32,12 @@ from .messages import ChildSpec, Supervision
 from .process import EXIT_FAILED, NOTHING, Process, State, Waiting
 from .signals import Signal
 from .supervision import Event, Exited, Hung, NotStarted, Snapshot, Started, Told
+from .watchdog import SLACK_S, Watchdog
 
 log = logging.getLogger(__name__)
 
 MAX_PAGES = 512
 RETRY_JOURNAL_S = 1.0
-SLACK_S = 1e-6
-"""Timers and clocks agree but for this."""
-
 ENDING = (Signal.TERM, Signal.XCPU, Signal.KILL)
 
 
@@ -51,9 +49,7 @@ class Overseer:
         self._process = process
         self._spec: Supervision | None = None
         self._state = supervision.State(())
-        self._alive_at: dict[int, float] = {}
-        """When a child was last seen to be idle for a good reason, by pid."""
-        self._engine_restarts = kernel.engine.status(0).restarts
+        self._watchdog = Watchdog(kernel.engine)
         self._end_by: dict[int, float] = {}
         """When a child that was told to end is killed, by pid. A crash gives it its time anew."""
         self.cannot_repeat = False
@@ -213,7 +209,7 @@ class Overseer:
             assert child.exit is not None
             output = shortened(child.exit.output)
             await self._tell(Exited(name, child.pid, child.exit.status, output))
-        self._alive_at.pop(child.pid, None)
+        self._watchdog.forget(child.pid)
         self._end_by.pop(child.pid, None)
         await self._kernel.reap(child)
 
@@ -232,46 +228,25 @@ class Overseer:
             self._become(State.BLOCKED, f"the end of {child.name} (pid {process.pid})")
             await self._pause(self._process.child_ended.wait(), self._end_by[process.pid] - now)
 
-    # ---- watching -------------------------------------------------------------------------
-
     async def _watch(self, spec: Supervision) -> None:
-        """Until a child ends, or is found to be hung. Nobody is asked before the first moment at
-        which it could be."""
-        now, first = _now(), math.inf
-        excused = self._engine_is_away()
-        for child, standing in zip(spec.children, self._state.children, strict=True):
-            if child.watchdog_s is None or not standing.pid:
-                continue
-            process = self._kernel.table.find(standing.pid)
-            deadline = self._sign_of_life(process, now, excused) + child.watchdog_s
-            if now >= deadline - SLACK_S:
-                await self._kill_hung(child, process)
-                return
-            first = min(first, deadline)
-        children = supervision.counted(self._state.num_running, "child", "children")
+        """Until a child ends, or is found to be hung."""
+        table = self._kernel.table
+        both = zip(spec.children, self._state.children, strict=True)
+        running = [(child, table.find(standing.pid)) for child, standing in both if standing.pid]
+        look = self._watchdog.look(running)
+        if look.hung is not None:
+            child, process, idle_s = look.hung
+            try:
+                await self._tell(Hung(child.name, process.pid, idle_s))
+                await self._kernel.signal(process, Signal.KILL)
+            except JournalError:
+                self._watchdog.forget(process.pid)  # to be found again
+                raise
+            return
+        children = supervision.counted(len(running), "child", "children")
         # It waits for nobody in particular: a watchdog, a limit or a signal may end any wait here.
         self._become(State.BLOCKED, f"{children}, {supervision.in_words(self._state)}")
-        await self._pause(self._process.child_ended.wait(), first - now)
-
-    def _engine_is_away(self) -> bool:
-        """Or was it, since the last look?"""
-        engine = self._kernel.engine.status(0)
-        restarted = engine.restarts != self._engine_restarts
-        self._engine_restarts = engine.restarts
-        return restarted or engine.state != "ready"
-
-    def _sign_of_life(self, child: Process, now: float, excused: bool) -> float:
-        """When a child made its last step, or had a good reason to make none."""
-        # `touched` is of this kernel's life: a child that has not stepped in it counts from now.
-        if excused or child.pid not in self._alive_at or _idles(child):
-            self._alive_at[child.pid] = now
-        return max(child.touched, self._alive_at[child.pid])
-
-    async def _kill_hung(self, child: ChildSpec, process: Process) -> None:
-        assert child.watchdog_s is not None
-        self._alive_at[process.pid] = math.inf  # once is enough
-        await self._tell(Hung(child.name, process.pid, child.watchdog_s))
-        await self._kernel.signal(process, Signal.KILL)
+        await self._pause(self._process.child_ended.wait(), look.quiet_s)
 
     # ---- signals --------------------------------------------------------------------------
 
@@ -346,11 +321,6 @@ class Overseer:
         if (process.state, process.waiting) != (state, waiting):
             process.state, process.waiting = state, waiting
             self._kernel.bus.publish(messages.State(process.pid, state.value, process.waits_for))
-
-
-def _idles(child: Process) -> bool:
-    """It waits for a message, for its turn in the engine, or was stopped: it is not hung."""
-    return child.mailbox.awaited or child.state in (State.NEW, State.READY, State.STOPPED)
 
 
 def _now() -> float:
