@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..memory.swap import SwapDamaged, keep_drafts_of
@@ -21,7 +21,9 @@ from .engine.simulated import SimulatedDriver
 from .engine.supervisor import Engine
 from .engine.vllm import VllmDriver, VllmSettings
 from .journal import JournalError
-from .kernel import Kernel
+from .kernel import Kernel, Running
+from .overseer import Overseer
+from .process import Process
 from .recovery import recover
 from .server import Server
 from .service import Service
@@ -30,7 +32,10 @@ from .storage import open_journal
 
 log = logging.getLogger(__name__)
 
-PROGRAMS = {"agent": Stepper}
+PROGRAMS: dict[str, Callable[[Kernel, Process], Running]] = {
+    "agent": Stepper,
+    "supervisor": Overseer,
+}
 
 EXIT_RUNNING_ALREADY = 75
 EXIT_CONFIG = 78

@@ -85,7 +85,10 @@ def read_file(path: Path) -> Record:
 
 
 def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
-    """What there is of a process, and of all below it with `tree`. No await: one moment."""
+    """What there is of a process, and of all below it with `tree`. No await: one moment. Raises
+    EINVAL for a supervisor without its children, which it would miss."""
+    if process.program == "supervisor" and not tree:
+        raise EINVAL(f"process {process.pid} is a supervisor", hint="take it with its tree")
     members = [process]
     if tree:
         members += kernel.table.descendants(process.pid)
@@ -101,6 +104,12 @@ def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
         "model": kernel.config.model,
         "pages": pages,
         "processes": [_recorded(kernel, member, frames) for member in members],
+        "links": [
+            [member.pid, partner]
+            for member in members
+            for partner in kernel.links.of(member.pid)
+            if member.pid < partner and partner in {one.pid for one in members}
+        ],
     }
 
 
@@ -154,6 +163,8 @@ async def restore(
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise EINVAL(f"the checkpoint lacks something: {type(error).__name__}: {error}") from None
     kernel.check_can_start(revived.processes)
+    by_old_pid = dict(zip(revived.pids, revived.processes, strict=True))
+    links = [kernel.links.join(by_old_pid[a], by_old_pid[b]) for a, b in content["links"]]
     unfinished = {
         process.pid: [
             call
@@ -170,11 +181,16 @@ async def restore(
                 connection.execute(sql, parameters)
             for vpn, (frame, resident, limit_tokens) in enumerate(record["table"]):
                 insert_entry(connection, process.pid, vpn, frames[frame], limit_tokens, resident)
+        for statements, _ in links:
+            for sql, parameters in statements:
+                connection.execute(sql, parameters)
 
     def take_in() -> None:
         for pid, calls in unfinished.items():
             kernel.interrupted_calls |= {(pid, call.call_id) for call in calls}
         kernel.take_in(revived.processes)
+        for _, link in links:
+            link()
 
     await kernel.journal.write(write, take_in)
     return revived
@@ -182,7 +198,9 @@ async def restore(
 
 def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> Revived:
     pages = [_checked(record) for record in content["pages"]]
-    pids = {record["pid"]: kernel.table.new_pid() for record in content["processes"]}
+    known = [record["pid"] for record in content["processes"]]
+    kernel.table.skip_pids(max(known))  # no new pid may be an old one of somebody else
+    pids = {pid: kernel.table.new_pid() for pid in known}
     same_model = content["model"] == kernel.config.model
     processes = []
     for record in content["processes"]:

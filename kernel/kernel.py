@@ -22,7 +22,7 @@ from ..memory.draft import EMPTY
 from ..memory.pager import Pager
 from ..memory.swap import Statement, delete_draft, share_pages, write_page
 from ..syscalls.dispatch import Dispatcher
-from ..syscalls.errno import EAGAIN, EINVAL, ESRCH
+from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
 from ..syscalls.registry import PluginRegistry
 from . import messages, records
 from .agent import DEFAULT_TEXT
@@ -32,6 +32,7 @@ from .engine.driver import EngineUnusable, ToolSpec
 from .engine.supervisor import Engine
 from .journal import Journal
 from .limits import NO_LIMITS, Limits
+from .links import Links, read_links
 from .mailbox import FROM_OUTSIDE, Message
 from .messages import ExitInfo
 from .process import INIT_PID, Accounting, Process, State, Waiting
@@ -47,6 +48,11 @@ PARK_GRACE_S = 5.0
 MAX_RESERVE_TOKENS = 512
 ALARM_SLACK_S = 0.01
 NICEST, LEAST_NICE = 19, -20
+
+
+Along = Callable[[Process], tuple[Sequence[Statement], Callable[[], None]]]
+"""For a new process, what its parent writes in the same transaction, and what that means for
+memory."""
 
 
 class Running(Protocol):
@@ -84,6 +90,7 @@ class Kernel:
         self.table = ProcessTable()
         self.scheduler = Scheduler()
         self.bus = Bus()
+        self.links = Links()
         self.clock = clock
         self.pager: Pager | None = None
         self.parking = False
@@ -137,6 +144,7 @@ class Kernel:
             self.table.add(init)
         init = self.table.find(INIT_PID)
         init.state, init.waiting = State.BLOCKED, Waiting("its children")
+        self.links.adopt(await self.journal.read(read_links), self.table)
 
     def start_all(self) -> None:
         """Step every process that the journal brought back."""
@@ -187,6 +195,7 @@ class Kernel:
         new_group: bool = False,
         sender: int = FROM_OUTSIDE,
         spawn_key: str | None = None,
+        along: Along | None = None,
     ) -> Process:
         """A new process, in the journal when this returns. What is None is as the parent has it.
 
@@ -197,8 +206,8 @@ class Kernel:
             if again is not None and again in self.table:
                 return self.table.find(again)
         above = self._living(parent)
-        self._check_program(program)
-        self._check_tools(tools)
+        self.check_program(program)
+        self.check_tools(tools)
         self._check_room(above)
         if task is None and not interactive:
             raise EINVAL("a process that is not interactive needs a task")
@@ -226,7 +235,11 @@ class Kernel:
             message = Message(next(self._message_ids), task, sender)
             process.mailbox.put(message)
             statements.append(records.insert_message(pid, message))
-        await self._give_birth(process, above, budget, statements)
+        after = None
+        if along is not None:
+            more, after = along(process)
+            statements += more
+        await self._give_birth(process, above, budget, statements, after)
         return process
 
     async def fork(
@@ -291,7 +304,12 @@ class Kernel:
         return child
 
     async def _give_birth(
-        self, process: Process, above: Process, asked: int | None, statements: list[Statement]
+        self,
+        process: Process,
+        above: Process,
+        asked: int | None,
+        statements: list[Statement],
+        after: Callable[[], None] | None = None,
     ) -> None:
         """Commit the new process; its budget comes out of that of the process above."""
         process.budget = share = self._share(above, asked)
@@ -299,7 +317,7 @@ class Kernel:
             above.budget -= share  # before the commit: nobody else may have it meanwhile
             statements.append(records.grant(above.pid, -share))
         # A parent that ends while this is committed leaves an orphan.
-        born = functools.partial(self._born, process)
+        born = functools.partial(self._born, process, after)
         try:
             await self.journal.commit([records.insert_process(process), *statements], born)
         except Exception:
@@ -307,8 +325,10 @@ class Kernel:
                 above.budget += share
             raise
 
-    def _born(self, process: Process) -> None:
+    def _born(self, process: Process, after: Callable[[], None] | None) -> None:
         self.table.add(process)
+        if after is not None:
+            after()
         if process.parent not in self.table or not self.table.find(process.parent).alive:
             self.table.reparent(process, INIT_PID)
             self.errand(self.journal.commit([records.adopt(process.pid)]))
@@ -351,14 +371,16 @@ class Kernel:
                 hint="wait for one of them",
             )
 
-    def _check_program(self, program: str) -> None:
+    def check_program(self, program: str) -> None:
+        """Raises EINVAL."""
         if program not in self._programs:
             raise EINVAL(
                 f"there is no program {program!r}",
                 hint="there are " + ", ".join(sorted(self._programs)),
             )
 
-    def _check_tools(self, tools: tuple[str, ...] | None) -> None:
+    def check_tools(self, tools: Iterable[str] | None) -> None:
+        """Raises ENOSYS."""
         for name in tools or ():
             self.plugins.table.lookup(name)  # raises ENOSYS, with the nearest name
 
@@ -380,7 +402,7 @@ class Kernel:
                 hint="wait for some to end",
             )
         for process in processes:
-            self._check_program(process.program)
+            self.check_program(process.program)
 
     def take_in(self, processes: Iterable[Process]) -> None:
         """Processes that another kernel, or this one in earlier days, has let go."""
@@ -407,7 +429,7 @@ class Kernel:
         Raises EINVAL, ESRCH, and EAGAIN while a call is under way that must not be cut off.
         """
         self._living(process.pid)
-        self._check_program(program)
+        self.check_program(program)
         running = self._at_work[process.pid]
         if running.cannot_repeat:
             raise EAGAIN(
@@ -496,6 +518,23 @@ class Kernel:
 
         await self.journal.commit([change], deliver)
 
+    async def link(self, one: Process, other: Process) -> None:
+        """Let two processes share their fate. Raises EINVAL, EPERM, ESRCH."""
+        self.check_link(one, other)
+        await self.journal.commit(*self.links.join(one, other))
+
+    async def unlink(self, one: Process, other: Process) -> None:
+        await self.journal.commit(*self.links.part(one, other))
+
+    def check_link(self, one: Process, other: Process) -> None:
+        """Raises EINVAL, EPERM, ESRCH."""
+        if one is other:
+            raise EINVAL(f"process {one.pid} cannot be linked to itself")
+        for process in (one, other):
+            self._living(process.pid)
+            if process.pid == INIT_PID:
+                raise EPERM("process 1 ends with the kernel")
+
     async def set_nice(self, process: Process, nice: int) -> None:
         """Raises EINVAL."""
         checked_nice(nice)
@@ -550,6 +589,7 @@ class Kernel:
     ) -> None:
         """The process becomes a zombie; its children go to pid 1, and dead ones are reaped. What
         is left of its budget returns to its parent."""
+        output = self.links.explained(process.pid, status, output)
         ended = ExitInfo(process.pid, status, output, process.accounting.usage())
         orphans = self.table.children(process.pid)
         above = self.table.get(process.parent)
@@ -561,6 +601,7 @@ class Kernel:
                 records.update_progress(process),
                 records.update_exit(process.pid, ended),
                 delete_draft(process.pid),
+                *self.links.end(process.pid, status),
                 *(records.adopt(orphan.pid) for orphan in orphans),
                 *([records.grant(process.parent, left)] if left else ()),
                 *statements,
@@ -594,6 +635,7 @@ class Kernel:
             self.table.reparent(orphan, INIT_PID)
             if orphan not in orphans:  # born while the end was being committed
                 self.errand(self.journal.commit([records.adopt(orphan.pid)]))
+        self.links.ended(process.pid, ended.status)
         self.bus.publish(messages.Exit(process.pid, ended.status, ended.output))
         if above is not None:
             above.child_ended.set()

@@ -48,6 +48,11 @@ class Mailbox:
     def __iter__(self) -> Iterator[Message]:
         return iter(self._messages)
 
+    @property
+    def awaited(self) -> bool:
+        """Does its process wait for a message?"""
+        return bool(self._arrivals)
+
     def put(self, message: Message) -> None:
         self._messages.append(message)
         for future in self._arrivals or ():

@@ -22,6 +22,47 @@ MAX_LINE = 1 << 20
 EngineState = Literal["loading", "ready", "restarting", "failed"]
 TurnStatus = Literal["done", "interrupted", "failed"]
 SignalName = Literal["INT", "TERM", "KILL", "STOP", "CONT", "USR1", "XCPU"]
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+Restart = Literal["permanent", "transient", "temporary"]
+
+
+# ---- parts of requests --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """A child of a supervisor. A `permanent` one is restarted whatever its end, a `transient` one
+    after a failure, a `temporary` one never. One run takes `timeout_s` at most; one that makes no
+    step for `watchdog_s`, and waits for no message, is taken for hung and killed. When it must
+    end it is told so (TERM), and killed after `shutdown_s` (None: never). The rest is as in
+    `Spawn`; the `task` of a `supervisor` is its `Supervision`, as JSON text."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
+    name: str
+    task: str | None = None
+    restart: Restart = "permanent"
+    program: str = "agent"
+    interactive: bool = False
+    limits: dict[str, float | list[float | None]] = field(default_factory=dict)
+    budget: int | None = None
+    timeout_s: float | None = None
+    watchdog_s: float | None = None
+    shutdown_s: float | None = 5.0
+    tools: list[str] | None = None
+    nice: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What a supervisor is to do. `strategy` says who is restarted with a child that failed: it
+    alone, all, or it and those after it. More than `max_restarts` within `window_s` are too many:
+    the supervisor ends its children and fails."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
+    children: list[ChildSpec]
+    strategy: Strategy = "one_for_one"
+    max_restarts: int = 3
+    window_s: float = 60.0
 
 
 # ---- requests -----------------------------------------------------------------------------
@@ -174,6 +215,41 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Supervise:
+    """→ `{"pid": 4}`: a supervisor, which starts the children of `spec` in their order, as one
+    process group with it, and restarts them. It ends with 0 when all of them have ended for good,
+    with 1 when it gave up; its pages are its diary. The other fields are as in `Spawn`."""
+
+    spec: Supervision
+    root: str = "/"
+    name: str | None = None
+    attach: bool = False
+    parent: int = 1
+    limits: dict[str, float | list[float | None]] = field(default_factory=dict)
+    budget: int | None = None
+    op: Literal["supervise"] = "supervise"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """→ `{}`: two processes share their fate. When one ends with a status other than 0, the other
+    gets TERM, and its output names the one that failed. An end with 0 only ends the link."""
+
+    pid: int
+    partner: int
+    op: Literal["link"] = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """→ `{}`, also when there was no link."""
+
+    pid: int
+    partner: int
+    op: Literal["unlink"] = "unlink"
+
+
+@dataclass(frozen=True, slots=True)
 class Logs:
     """→ `{"pages": [PageInfo, …]}`: all that the process ever read or said, oldest first."""
 
@@ -217,6 +293,9 @@ Request = (
     | Detach
     | Kill
     | Wait
+    | Supervise
+    | Link
+    | Unlink
     | Logs
     | Plugins
     | Syscalls

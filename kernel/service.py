@@ -11,8 +11,8 @@ from typing import Protocol
 
 from .. import __version__
 from ..memory.swap import read_pages
-from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME
-from . import checkpoint, limits, messages
+from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME, SyscallError
+from . import checkpoint, childspec, limits, messages
 from .bus import Subscriber
 from .kernel import Kernel
 from .process import INIT_PID, Process
@@ -55,6 +55,12 @@ class Service:
                 return process.info()
             case messages.Detach(pid):
                 client.detach(pid)
+            case messages.Supervise():
+                return await self._supervise(request, client)
+            case messages.Link(pid, partner):
+                await self._kernel.link(self._subject(pid), self._subject(partner))
+            case messages.Unlink(pid, partner):
+                await self._kernel.unlink(self._subject(pid), self._subject(partner))
             case messages.Fork():
                 return await self._fork(request, client)
             case messages.Exec(pid, task, name):
@@ -92,11 +98,10 @@ class Service:
         )
 
     async def _spawn(self, request: messages.Spawn, client: Attachable) -> dict[str, int]:
-        root = _folder(request.root)
         process = await self._kernel.spawn(
             task=request.task,
             name=request.name,
-            root=root,
+            root=_folder(request.root),
             parent=request.parent,
             interactive=request.interactive,
             nice=request.nice,
@@ -105,6 +110,29 @@ class Service:
             budget=request.budget,
         )
         # Its first step comes after this one: no event is missed.
+        if request.attach:
+            client.attach(process.pid, client.send_event)
+        return {"pid": process.pid}
+
+    async def _supervise(self, request: messages.Supervise, client: Attachable) -> dict[str, int]:
+        spec = childspec.checked(request.spec)
+        for index, child in enumerate(spec.children):
+            try:
+                self._kernel.check_program(child.program)
+                self._kernel.check_tools(child.tools)
+            except SyscallError as error:
+                words = f"children.{index}: {error.message}"
+                raise EINVAL(words, hint=error.hint) from None
+        process = await self._kernel.spawn(
+            task=childspec.as_text(spec),
+            name=request.name or "supervisor",
+            root=_folder(request.root),
+            parent=request.parent,
+            program="supervisor",
+            limits=limits.parse(request.limits),
+            budget=request.budget,
+            new_group=True,
+        )
         if request.attach:
             client.attach(process.pid, client.send_event)
         return {"pid": process.pid}
@@ -229,6 +257,7 @@ def _absolute(what: str, text: str) -> Path:
 
 
 def _folder(root: str) -> Path:
+    """A process's root, as a client names it. Raises EINVAL."""
     path = _absolute("root", root)
     if not path.is_dir():
         raise EINVAL(f"root {root!r} is not a folder")

@@ -135,6 +135,20 @@ class Services:
             ) from None
         await self._kernel.signal(process, signal, payload)
 
+    async def link(self, pid: int) -> None:
+        """Linked when the result of the call is committed."""
+        process = self._subject(pid)
+        self._kernel.check_link(self._caller, process)
+        self._change(self._kernel.links.join(self._caller, process))
+
+    async def unlink(self, pid: int) -> None:
+        self._change(self._kernel.links.part(self._caller, self._subject(pid)))
+
+    def _change(self, change: tuple[list[Statement], Callable[[], None]]) -> None:
+        statements, take_place = change
+        self.effects.statements += statements
+        self.effects.actions.append(take_place)
+
     def _subject(self, pid: int) -> Process:
         """A process that the caller may signal: an interactive process is its user's hand and may
         signal any other; an agent on its own those below it. Raises EINVAL, EPERM, ESRCH."""

@@ -177,6 +177,7 @@ class Stepper:
         await kernel.engine.ready()
         async with kernel.scheduler.admitted(process):
             self._publish_state()
+            process.touched = asyncio.get_running_loop().time()
             started = time.monotonic()
             try:
                 prompt = await self._fitting_prompt()
@@ -194,6 +195,7 @@ class Stepper:
         saved = loop.time()
         try:
             async for item in stream:
+                process.touched = loop.time()  # each step of the engine is one of the process
                 match item:
                     case Prefill():
                         accounting.tokens_in += item.tokens_in

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..memory import notes, swap
-from . import records
+from . import links, records
 from .journal import Journal
 
 
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
-    return Journal(path, records.SCHEMA, swap.SCHEMA, notes.SCHEMA)
+    return Journal(path, records.SCHEMA, links.SCHEMA, swap.SCHEMA, notes.SCHEMA)

@@ -38,6 +38,10 @@ class ProcessTable:
         self._next_pid += 1
         return pid
 
+    def skip_pids(self, last: int) -> None:
+        """Give out no pid up to `last` any more."""
+        self._next_pid = max(self._next_pid, last + 1)
+
     def add(self, process: Process) -> None:
         assert process.pid not in self._processes, "a pid is used once"
         newest = next(reversed(self._processes), 0)

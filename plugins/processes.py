@@ -55,6 +55,20 @@ async def signal(ctx: Context, pid: int, name: str, payload: str = "") -> str:
     return f"sent {name} to pid {pid}"
 
 
+@syscall(needs="proc.signal", effect="idempotent", listed=False)
+async def link(ctx: Context, pid: int) -> str:
+    """Share the fate of a helper: when one of you fails, the other is told to end."""
+    await ctx.services.link(pid)
+    return f"linked to pid {pid}"
+
+
+@syscall(needs="proc.signal", effect="idempotent", listed=False)
+async def unlink(ctx: Context, pid: int) -> str:
+    """End a link to a helper."""
+    await ctx.services.unlink(pid)
+    return f"no longer linked to pid {pid}"
+
+
 @syscall(effect="pure")
 async def list_processes(ctx: Context) -> str:
     """List the processes."""

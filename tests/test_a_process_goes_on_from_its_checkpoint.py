@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,45 @@ def test_a_tree_finds_its_own_children_and_not_strangers_with_their_old_pids(
     output, new_child = simulate(tmp_path / "b", load, script=family)
     assert output.startswith(f"pid {new_child} exited with status 0: 1 2 3")
     assert output.endswith("200")
+
+
+SPEC = {
+    "strategy": "one_for_one",
+    "children": [{"name": name, "interactive": True} for name in ("left", "right")],
+}
+
+
+def test_a_supervisor_goes_on_watching_its_own_children(tmp_path: Path) -> None:
+    file = tmp_path / "team.llmos"
+
+    async def save(kernel: Kernel, _: SimulatedDriver) -> int:
+        team = await kernel.spawn(
+            task=json.dumps(SPEC), name="team", root=ROOT, program="supervisor"
+        )
+        await until(lambda: len(kernel.table.children(team.pid)) == 2)
+        left, right = kernel.table.children(team.pid)
+        await kernel.link(left, right)
+        with pytest.raises(EINVAL, match="take it with its tree"):
+            checkpoint.take(kernel, team, tree=False)
+        checkpoint.write_file(file, checkpoint.take(kernel, team, tree=True))
+        return left.pid
+
+    old = simulate(tmp_path / "a", save)
+
+    async def load(kernel: Kernel, _: SimulatedDriver) -> tuple[bool, set[str], int]:
+        while len(kernel.table) <= old:
+            await kernel.spawn(task=None, name="stranger", root=ROOT, interactive=True)
+        team, left, right = (await checkpoint.restore(kernel, checkpoint.read_file(file))).processes
+        await until(lambda: team.waits_for.startswith("2 children"))
+        await kernel.signal(left, Signal.KILL)
+        await right.exited.wait()  # they are linked
+        await until(lambda: team.waits_for == "2 children, 2 restarts")
+        names = {child.name for child in kernel.table.children(team.pid)}
+        return kernel.table.find(old).alive, names, len(kernel.table.children(team.pid))
+
+    stranger_lives, names, count = simulate(tmp_path / "b", load)
+    assert stranger_lives
+    assert (names, count) == ({"left", "right"}, 2)
 
 
 def test_a_restored_process_survives_a_restart(tmp_path: Path) -> None:
