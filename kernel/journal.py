@@ -155,6 +155,8 @@ class Journal:
                     job.result = job.work(connection)
                 except Exception as error:
                     job.error = error
+                    if isinstance(error, sqlite3.OperationalError):  # the disk, not the statement
+                        job.error = JournalError(f"cannot write the journal {self.path}: {error}")
                     connection.execute("ROLLBACK TO job")
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
@@ -193,9 +195,13 @@ class _Job:
         if self.error is not None:
             self.future.set_exception(self.error)
             return
-        if self.after is not None:
-            self.after()
-        self.future.set_result(self.result)
+        try:
+            if self.after is not None:
+                self.after()
+        except Exception as error:  # a mistake of ours; whoever waits must not wait forever
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(self.result)
 
 
 def _log_failure(future: asyncio.Future[object]) -> None:
