@@ -155,7 +155,7 @@ class Journal:
                     job.result = job.work(connection)
                 except Exception as error:
                     job.error = error
-                    if isinstance(error, sqlite3.OperationalError):  # the disk, not the statement
+                    if _of_the_disk(error):
                         job.error = JournalError(f"cannot write the journal {self.path}: {error}")
                     connection.execute("ROLLBACK TO job")
                 connection.execute("RELEASE job")
@@ -202,6 +202,15 @@ class _Job:
             self.future.set_exception(error)
         else:
             self.future.set_result(self.result)
+
+
+def _of_the_disk(error: Exception) -> bool:
+    """A full disk, an I/O error: no fault of the statement."""
+    statement = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+    return (
+        isinstance(error, sqlite3.Error)
+        and getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in statement
+    )
 
 
 def _log_failure(future: asyncio.Future[object]) -> None:

@@ -115,7 +115,8 @@ class Stepper:
             case agent.Generate():
                 await self._generate()
             case agent.Trap() if process.ending:  # the last turn is for words
-                await self._exit(process.ending, "")
+                assert process.space.last is not None
+                await self._exit(process.ending, process.space.last.text)
             case agent.Trap(calls):
                 await self._trap(calls[0])
             case agent.Exit(status, output):
