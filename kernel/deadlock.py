@@ -44,7 +44,8 @@ def check(table: ProcessTable, process: Process, on: Iterable[int]) -> None:
 
 def _can_go_on(process: Process) -> bool:
     # One that is stopped waits for whoever may continue it.
-    return process.state is not State.BLOCKED or process.stopped or not process.waiting.on
+    waiting = process.waiting
+    return process.state is not State.BLOCKED or process.stopped or not waiting.on or waiting.over()
 
 
 def _circle(seen: dict[int, int], start: int) -> list[tuple[int, int]]:

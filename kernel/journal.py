@@ -155,6 +155,8 @@ class Journal:
                     job.result = job.work(connection)
                 except Exception as error:
                     job.error = error
+                    if _of_the_disk(error):
+                        job.error = JournalError(f"cannot write the journal {self.path}: {error}")
                     connection.execute("ROLLBACK TO job")
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
@@ -193,9 +195,22 @@ class _Job:
         if self.error is not None:
             self.future.set_exception(self.error)
             return
-        if self.after is not None:
-            self.after()
-        self.future.set_result(self.result)
+        try:
+            if self.after is not None:
+                self.after()
+        except Exception as error:  # a mistake of ours; whoever waits must not wait forever
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(self.result)
+
+
+def _of_the_disk(error: Exception) -> bool:
+    """A full disk, an I/O error: no fault of the statement."""
+    statement = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+    return (
+        isinstance(error, sqlite3.Error)
+        and getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in statement
+    )
 
 
 def _log_failure(future: asyncio.Future[object]) -> None:

@@ -13,6 +13,7 @@ import itertools
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -37,7 +38,7 @@ from .mailbox import FROM_OUTSIDE, Message
 from .messages import ExitInfo
 from .process import INIT_PID, Accounting, Process, State, Waiting
 from .scheduler import Scheduler
-from .signals import Signal, stronger
+from .signals import Signal
 from .table import ProcessTable
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class Kernel:
         self._programs = programs
         self._at_work: dict[int, Running] = {}
         self._errands: set[asyncio.Task[None]] = set()
+        self._unborn: Counter[int] = Counter()  # by parent: births that are being committed
         self._reaped = Accounting()
         self._carried = Accounting()
 
@@ -149,7 +151,9 @@ class Kernel:
     def start_all(self) -> None:
         """Step every process that the journal brought back."""
         for process in self.table:
-            if process.alive and process.pid != INIT_PID:
+            if process.adopted and not process.alive:
+                self.errand(self.reap(process))  # the crash came before pid 1 got to it
+            elif process.alive and process.pid != INIT_PID:
                 self._start(process)
 
     async def follow_engine(self) -> None:
@@ -284,7 +288,7 @@ class Kernel:
             limits=process.limits,
             budget=budget,
         )
-        statements = [share_pages(process.pid, process.image, pid)]
+        statements = [share_pages(process.pid, process.image, pid, len(process.space))]
         for call in child.space.unanswered_calls():
             text = (
                 f"0 (this is the child, pid {pid})"
@@ -316,16 +320,33 @@ class Kernel:
         if above.budget is not None and share is not None:
             above.budget -= share  # before the commit: nobody else may have it meanwhile
             statements.append(records.grant(above.pid, -share))
+        self._unborn[above.pid] += 1
+        await self._to_the_end(self._bear(process, above, statements, after))
+
+    async def _bear(
+        self,
+        process: Process,
+        above: Process,
+        statements: list[Statement],
+        after: Callable[[], None] | None,
+    ) -> None:
         # A parent that ends while this is committed leaves an orphan.
-        born = functools.partial(self._born, process, after)
+        born = functools.partial(self._born, process, above.pid, after)
         try:
             await self.journal.commit([records.insert_process(process), *statements], born)
         except Exception:
-            if above.budget is not None and share is not None:
-                above.budget += share
+            self._count_birth(above.pid)
+            if above.budget is not None and process.budget is not None:
+                above.budget += process.budget
             raise
 
-    def _born(self, process: Process, after: Callable[[], None] | None) -> None:
+    def _count_birth(self, parent: int) -> None:
+        self._unborn[parent] -= 1
+        if not self._unborn[parent]:
+            del self._unborn[parent]
+
+    def _born(self, process: Process, parent: int, after: Callable[[], None] | None) -> None:
+        self._count_birth(parent)
         self.table.add(process)
         if after is not None:
             after()
@@ -337,6 +358,8 @@ class Kernel:
     @staticmethod
     def _share(above: Process, asked: int | None) -> int | None:
         """The budget of a child: what it asks for, or half of what is there."""
+        if asked is not None and asked < 1:
+            raise EINVAL(f"a budget of {asked} tokens is none", hint="give it 1 or more")
         if above.budget is None:
             return asked
         left = int(above.tokens_left)
@@ -352,7 +375,7 @@ class Kernel:
     def _check_room(self, above: Process) -> None:
         if self.parking:
             raise EAGAIN("the kernel is halting", hint="boot it again")
-        if self.table.num_alive() >= self.config.max_processes:
+        if self.table.num_alive() + self._unborn.total() >= self.config.max_processes:
             raise EAGAIN(
                 f"{self.config.max_processes} processes are alive, which is the limit",
                 hint="wait for some to end",
@@ -365,7 +388,8 @@ class Kernel:
                 hint="do the work instead of passing it on",
             )
         most = above.limits.of("children").hard
-        if above.pid != INIT_PID and self.table.num_children(above.pid) >= most:
+        children = self.table.num_children(above.pid) + self._unborn[above.pid]
+        if above.pid != INIT_PID and children >= most:
             raise EAGAIN(
                 f"process {above.pid} has {most:.0f} children, which is its limit",
                 hint="wait for one of them",
@@ -426,42 +450,55 @@ class Kernel:
         """Replace what runs in a process: another program, an empty address space, the task as
         its first message. Pid, tree, mailbox, limits and usage stay.
 
-        Raises EINVAL, ESRCH, and EAGAIN while a call is under way that must not be cut off.
+        Raises EINVAL, ESRCH, and EAGAIN while a call is under way that must not be cut off, or
+        another exec.
         """
         self._living(process.pid)
         self.check_program(program)
-        running = self._at_work[process.pid]
-        if running.cannot_repeat:
-            raise EAGAIN(
-                f"process {process.pid} makes a call that must not be cut off",
-                hint="try again when it is over",
+        running = self._at_work.get(process.pid)
+        if running is None or running.cannot_repeat:
+            what = (
+                "is being replaced" if running is None else "makes a call that must not be cut off"
             )
+            raise EAGAIN(f"process {process.pid} {what}", hint="try again when it is over")
+        del self._at_work[process.pid]  # until the next program is at work, nobody can exec again
+        await self._to_the_end(self._replace(process, task, program, _label(name or task)))
+
+    async def _replace(self, process: Process, task: str, program: str, label: str) -> None:
         task_at_work = process.task
         assert task_at_work is not None
         task_at_work.cancel()
-        await asyncio.gather(task_at_work, return_exceptions=True)
-        image, label = process.image + 1, _label(name or task)
-        message = Message(next(self._message_ids), task)
+        try:
+            await asyncio.gather(task_at_work, return_exceptions=True)
+            # What it had committed takes place first; it may have been its end.
+            await self.journal.read(lambda _: None)
+            self._living(process.pid)
+            await self._commit_image(process, task, program, label)
+        finally:
+            if process.alive and not self.parking:
+                self._start(process)
+
+    async def _commit_image(self, process: Process, task: str, program: str, label: str) -> None:
+        image, message = process.image + 1, Message(next(self._message_ids), task)
 
         def replace() -> None:
+            for call in process.space.unanswered_calls():
+                self.interrupted_calls.discard((process.pid, call.call_id))
             process.image, process.program, process.name = image, program, label
             process.space, process.draft = AddressSpace(DEFAULT_TEXT), EMPTY
             process.mailbox.put(message)
 
-        try:
-            await self.journal.commit(
-                [
-                    records.update(
-                        process.pid, image=image, program=program, name=label, text=DEFAULT_TEXT
-                    ),
-                    delete_draft(process.pid),
-                    records.insert_message(process.pid, message),
-                ],
-                replace,
-            )
-        finally:
-            if process.alive and not self.parking:
-                self._start(process)
+        await self.journal.commit(
+            [
+                records.update(
+                    process.pid, image=image, program=program, name=label, text=DEFAULT_TEXT
+                ),
+                delete_draft(process.pid),
+                records.delete_intents(process.pid),
+                records.insert_message(process.pid, message),
+            ],
+            replace,
+        )
 
     async def send(
         self, pid: int, text: str, sender: int = FROM_OUTSIDE, kind: str = "message"
@@ -499,16 +536,16 @@ class Kernel:
                 process.child_ended.set()
                 return
             case Signal.STOP:
-                change = records.update(process.pid, stopped=1)
+                changes = [records.update(process.pid, stopped=1)]
             case Signal.CONT:
-                change = records.update(process.pid, stopped=0)
+                changes = [records.update(process.pid, stopped=0)]
             case Signal.INT:
-                pending = signal if stronger(signal, process.pending) else process.pending
-                change = records.update(process.pid, pending=pending.name if pending else "")
+                changes = [records.raise_signal(process.pid, signal)]
             case _:  # it ends the process: one that was stopped must be able to
-                pending = signal if stronger(signal, process.pending) else process.pending
-                name = pending.name if pending else ""
-                change = records.update(process.pid, pending=name, stopped=0)
+                changes = [
+                    records.raise_signal(process.pid, signal),
+                    records.update(process.pid, stopped=0),
+                ]
 
         def deliver() -> None:
             if process.alive:
@@ -516,7 +553,7 @@ class Kernel:
                     process.stopped = False
                 process.deliver(signal)
 
-        await self.journal.commit([change], deliver)
+        await self.journal.commit(changes, deliver)
 
     async def link(self, one: Process, other: Process) -> None:
         """Let two processes share their fate. Raises EINVAL, EPERM, ESRCH."""
@@ -551,10 +588,12 @@ class Kernel:
             member.session == process.session for member in self.table.group(group)
         ):
             raise ESRCH(f"there is no group {group} in the session of process {process.pid}")
-        await self.journal.commit(
-            [records.update(process.pid, pgid=group)],
-            lambda: self.table.regroup(process, group),
-        )
+
+        def change() -> None:
+            if process.pid in self.table:
+                self.table.regroup(process, group)
+
+        await self.journal.commit([records.update(process.pid, pgid=group)], change)
 
     def watch_the_clock(self, process: Process) -> None:
         """Wake a process up when its wall time is over: it may be waiting for something else."""
@@ -577,7 +616,7 @@ class Kernel:
             return
         if process.limits_reached(self.clock(), self.config.last_turn_s):
             process.stopped = False
-            process.deliver(Signal.XCPU)
+            process.wake_up()
         else:  # the two clocks do not quite agree
             loop = asyncio.get_running_loop()
             process.alarm = loop.call_later(ALARM_SLACK_S, self._time_is_up, process)
@@ -596,21 +635,23 @@ class Kernel:
         left = 0
         if process.budget is not None and above is not None and above.budget is not None:
             left = process.budget - process.accounting.tokens
+        returned = [records.grant(process.parent, left), records.grant(process.pid, -left)]
         await self.journal.commit(
             [
                 records.update_progress(process),
                 records.update_exit(process.pid, ended),
                 delete_draft(process.pid),
                 *self.links.end(process.pid, status),
+                records.delete_intents(process.pid),
                 *(records.adopt(orphan.pid) for orphan in orphans),
-                *([records.grant(process.parent, left)] if left else ()),
+                *(returned if left else ()),
                 *statements,
             ],
             lambda: self._ended(process, ended, orphans, above, left),
         )
         for child in (*orphans, process):
             if child.adopted and not child.alive:
-                await self.reap(child)
+                self.errand(self.reap(child))
 
     def _ended(
         self,
@@ -620,10 +661,9 @@ class Kernel:
         above: Process | None,
         left: int,
     ) -> None:
-        if above is not None and above.budget is not None:
+        if above is not None and above.budget is not None and process.budget is not None:
             above.budget += left
-        if left:  # it has gone back: it is not this one's any more
-            process.budget = process.accounting.tokens
+            process.budget -= left
         process.exit, process.state, process.waiting = ended, State.ZOMBIE, Waiting()
         process.pending, process.stopped, process.draft = None, False, EMPTY
         self.table.note_death()
@@ -643,9 +683,16 @@ class Kernel:
     async def reap(self, process: Process) -> None:
         """Take a zombie out of the table; its pages stay in swap."""
         if process.pid in self.table and not process.alive:
+            await self.journal.commit(self.reaping(process), lambda: self.reaped(process))
+
+    def reaping(self, process: Process) -> list[Statement]:
+        """Of a zombie: statements that are part of some commit, and `reaped` is of what follows."""
+        return [records.reap(process.pid), records.delete_messages(process.pid)]
+
+    def reaped(self, process: Process) -> None:
+        if process.pid in self.table:  # two may have waited for it
             self.table.remove(process.pid)
             self._reaped.add(process.accounting)
-            await self.journal.commit([records.reap(process.pid)])
 
     async def wait_any(self, parent: Process, pids: frozenset[int] | None = None) -> Process:
         """The first child that has ended, or will, of `pids` or of all. It is not reaped yet."""
@@ -661,6 +708,13 @@ class Kernel:
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errand_done)
+
+    async def _to_the_end(self, work: Coroutine[object, object, None]) -> None:
+        """Do it, and to the end also if the caller is cancelled meanwhile."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+        await asyncio.shield(task)
 
     def _errand_done(self, task: asyncio.Task[None]) -> None:
         self._errands.discard(task)

@@ -66,7 +66,13 @@ class Mailbox:
     def remove(self, message: Message) -> None:
         self._messages.remove(message)
 
-    async def arrival(self) -> None:
+    async def next(self, wanted: Wanted = anything) -> Message:
+        """The oldest message that is wanted, as soon as there is one. It stays, too."""
+        while (message := self.first(wanted)) is None:
+            await self._arrival()
+        return message
+
+    async def _arrival(self) -> None:
         """Until the next message is put in, whatever it is."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._arrivals is None:

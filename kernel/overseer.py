@@ -86,6 +86,8 @@ class Overseer:
             await self._read_diary()  # first of all: who obeys must know of its children
         elif process.pending is not None:
             await self._obey()
+        elif self._limit_is_new():
+            await self._tell(Told(Signal.XCPU.name, Signal.XCPU.exit_status))
         elif process.stopped:
             self._become(State.STOPPED)
             await process.continued.wait()
@@ -139,7 +141,7 @@ class Overseer:
         message = process.mailbox.first()
         if message is None:
             self._become(State.BLOCKED, "a message")
-            await self._pause(process.mailbox.arrival())
+            await self._pause(process.mailbox.next())
             return
         page = self._page("user", message.text)
 
@@ -268,6 +270,13 @@ class Overseer:
             if process.alive:
                 process.pending = process.pending or signal
             raise
+
+    def _limit_is_new(self) -> bool:
+        """Has it used up what it may, and does not know it yet?"""
+        process = self._process
+        if self._spec is None or self._state.verdict is not None or not process.bounded:
+            return False
+        return bool(process.limits_reached(self._kernel.clock(), math.inf))
 
     async def _pause(
         self, event: Coroutine[object, object, object], seconds: float = math.inf

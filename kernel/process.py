@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,10 +83,12 @@ class Accounting:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What a blocked process waits for, in words, and the processes any one of which could end
-    the wait. Empty `on`: it is the outside world that ends it."""
+    the wait. Empty `on`: it is the outside world that ends it. `over` says that it has been ended,
+    though the process has not woken up yet."""
 
     words: str = ""
     on: frozenset[int] = frozenset()
+    over: Callable[[], bool] = field(default=lambda: False, compare=False)
 
 
 NOTHING = Waiting()
@@ -181,8 +183,12 @@ class Process:
                 self._break_off()
         elif stronger(signal, self.pending):
             self.pending = signal
-            self.continued.set()  # it must wake up to obey
-            self._break_off()
+            self.wake_up()
+
+    def wake_up(self) -> None:
+        """Break off what is under way, or a stop: there is something to obey."""
+        self.continued.set()
+        self._break_off()
 
     def _break_off(self) -> None:
         if self.operation is not None:

@@ -14,7 +14,7 @@ from . import limits
 from .mailbox import Message
 from .messages import ExitInfo
 from .process import INIT_PID, Accounting, Process, State
-from .signals import Signal
+from .signals import STRENGTH, Signal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS process (
@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS message (
     text TEXT NOT NULL,
     created REAL NOT NULL
 );
+CREATE INDEX IF NOT EXISTS message_pid ON message (pid);
 CREATE TABLE IF NOT EXISTS intent (
     call_id TEXT NOT NULL,
     pid INTEGER NOT NULL,
@@ -99,18 +100,17 @@ def update(pid: int, **columns: object) -> Statement:
 
 
 def update_progress(process: Process) -> Statement:
-    """What changes with nearly every step: usage, and the signal that is still to be obeyed."""
+    """What changes with nearly every step: usage, and the end that has begun."""
     accounting = process.accounting
     return (
         "UPDATE process SET tokens_in = ?, tokens_cached = ?, tokens_out = ?, syscalls = ?,"
-        " engine_s = ?, pending = ?, ending = ?, ending_since = ? WHERE pid = ?",
+        " engine_s = ?, ending = ?, ending_since = ? WHERE pid = ?",
         (
             accounting.tokens_in,
             accounting.tokens_cached,
             accounting.tokens_out,
             accounting.syscalls,
             accounting.engine_s,
-            process.pending.name if process.pending else "",
             process.ending,
             process.ending_since,
             process.pid,
@@ -124,6 +124,22 @@ def update_image(process: Process, image: int, program: str, name: str, text: st
 
 def update_exit(pid: int, exit_info: ExitInfo) -> Statement:
     return update(pid, exit_status=exit_info.status, output=exit_info.output, pending="", stopped=0)
+
+
+def raise_signal(pid: int, signal: Signal) -> Statement:
+    """Make it pending, unless a stronger one is. What is pending in the journal is compared there:
+    what memory knows of it is older by the commits that are on their way."""
+    weaker = [one.name for one in STRENGTH[: STRENGTH.index(signal)]]
+    marks = ", ".join("?" * (len(weaker) + 1))
+    return (
+        f"UPDATE process SET pending = ? WHERE pid = ? AND pending IN ({marks})",
+        (signal.name, pid, "", *weaker),
+    )
+
+
+def obeyed(pid: int, signal: Signal) -> Statement:
+    """It is no longer pending; a stronger one that came meanwhile is."""
+    return ("UPDATE process SET pending = '' WHERE pid = ? AND pending = ?", (pid, signal.name))
 
 
 def adopt(orphan: int) -> Statement:
@@ -224,6 +240,11 @@ def delete_message(message: Message) -> Statement:
     return ("DELETE FROM message WHERE id = ?", (message.id,))
 
 
+def delete_messages(pid: int) -> Statement:
+    """All that wait for a process: nobody will read them."""
+    return ("DELETE FROM message WHERE pid = ?", (pid,))
+
+
 def read_messages(connection: sqlite3.Connection) -> list[tuple[int, Message]]:
     """(pid, message), in the order of their sending."""
     rows = connection.execute(
@@ -238,6 +259,11 @@ def insert_intent(pid: int, call_id: str, name: str) -> Statement:
 
 def delete_intent(pid: int, call_id: str) -> Statement:
     return ("DELETE FROM intent WHERE pid = ? AND call_id = ?", (pid, call_id))
+
+
+def delete_intents(pid: int) -> Statement:
+    """Of all calls: a call id is used again after an exec."""
+    return ("DELETE FROM intent WHERE pid = ?", (pid,))
 
 
 def read_intents(connection: sqlite3.Connection) -> set[tuple[int, str]]:

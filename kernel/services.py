@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from ..memory.notes import find_notes, write_note
 from ..memory.swap import Statement
 from ..syscalls.context import ExitRecord, MessageRecord, ProcessRecord
-from ..syscalls.errno import ECHILD, EINVAL, EPERM, ETIME
+from ..syscalls.errno import ECHILD, EINVAL, EPERM, ESRCH, ETIME
 from . import deadlock
 from .kernel import Kernel
-from .mailbox import Mailbox, Message
+from .mailbox import FROM_OUTSIDE, Mailbox, Message, Wanted
 from .messages import ExitInfo
 from .process import INIT_PID, Process, Waiting
 from .records import delete_message, insert_message, read_process
@@ -101,9 +101,15 @@ class Services:
     async def _report(self, process: Process) -> ExitRecord:
         ended = process.exit
         assert ended is not None
-        if process.parent == self._caller.pid:
-            await self._kernel.reap(process)
+        self._reap(process)
         return _record(ended)
+
+    def _reap(self, process: Process) -> None:
+        """Reaped when the result of the call is committed: an end that was reported, and then
+        forgotten in a crash, is reported again."""
+        if process.parent == self._caller.pid:
+            self.effects.statements += self._kernel.reaping(process)
+            self.effects.actions.append(lambda: self._kernel.reaped(process))
 
     async def _reaped_child(self, pid: int) -> ExitRecord:
         """A child whose end was reported before: the report again. Raises ESRCH, ECHILD."""
@@ -121,8 +127,7 @@ class Services:
         if process.alive:
             await self._kernel.signal(process, Signal.TERM)
             await process.exited.wait()
-        if process.parent == self._caller.pid:
-            await self._kernel.reap(process)
+        self._reap(process)
 
     async def signal(self, pid: int, name: str, payload: str = "") -> None:
         process = self._subject(pid)
@@ -174,36 +179,45 @@ class Services:
     async def send(self, pid: int, text: str) -> None:
         """Sent when the result of the call is committed."""
         process, message = self._kernel.letter(self._caller.meant(pid), text, self._caller.pid)
-        self.effects.statements.append(insert_message(pid, message))
+        self.effects.statements.append(insert_message(process.pid, message))
         self.effects.actions.append(lambda: process.mailbox.put(message))
 
     async def receive(
         self, sender: int | None = None, kind: str | None = None, timeout_s: float | None = None
     ) -> MessageRecord:
         """The oldest message that fits, or the next one. Taken when the result of the call is
-        committed. Raises ETIME, EDEADLK, ESRCH."""
+        committed. Raises ETIME, EDEADLK, ESRCH (the sender has ended, or does meanwhile)."""
         mailbox = self._caller.mailbox
         sender = None if sender is None else self._caller.meant(sender)
 
         def wanted(message: Message) -> bool:
             return (sender is None or message.sender == sender) and kind in (None, message.kind)
 
-        if sender is not None and mailbox.first(wanted) is None:
-            self._kernel.table.find(sender)
-            self._block(f"a message from process {sender}", {sender})
+        other = None
+        if sender not in (None, FROM_OUTSIDE) and mailbox.first(wanted) is None:
+            other = self._kernel.table.find(sender)
+            # Whoever waits for a time only can always go on.
+            on = {sender} if timeout_s is None else set()
+            over = lambda: mailbox.first(wanted) is not None  # noqa: E731
+            self._block(f"a message from process {sender}", on, over)
         try:
             async with asyncio.timeout(timeout_s):
-                message = await _first(mailbox, wanted)
+                message = await _first(mailbox, wanted, other)
         except TimeoutError:
             raise ETIME(f"no message came within {timeout_s:g} s") from None
         self.effects.statements.append(delete_message(message))
         self.effects.actions.append(lambda: mailbox.remove(message))
         return MessageRecord(message.sender, message.kind, message.text)
 
-    def _block(self, words: str, on: set[int] | frozenset[int]) -> None:
+    def _block(
+        self,
+        words: str,
+        on: set[int] | frozenset[int],
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
         """The caller waits for any of these processes. Raises EDEADLK."""
         deadlock.check(self._kernel.table, self._caller, on)
-        self._caller.waiting = Waiting(words, frozenset(on))
+        self._caller.waiting = Waiting(words, frozenset(on), over)
 
     # ---- notes ----------------------------------------------------------------------------
 
@@ -214,9 +228,20 @@ class Services:
         return await self._kernel.journal.read(lambda connection: find_notes(connection, query))
 
 
-async def _first(mailbox: Mailbox, wanted: Callable[[Message], bool]) -> Message:
-    while (message := mailbox.first(wanted)) is None:
-        await mailbox.arrival()
+async def _first(mailbox: Mailbox, wanted: Wanted, other: Process | None) -> Message:
+    """The first message that is wanted, as long as the other process, if there is one, can still
+    send it. Raises ESRCH."""
+    if other is None:
+        return await mailbox.next(wanted)
+    ways = [asyncio.ensure_future(mailbox.next(wanted)), asyncio.ensure_future(other.exited.wait())]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+    message = mailbox.first(wanted)
+    if message is None:
+        raise ESRCH(f"process {other.pid} has ended, and no message from it waits")
     return message
 
 

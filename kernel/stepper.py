@@ -37,7 +37,7 @@ from .kernel import Kernel
 from .mailbox import FROM_OUTSIDE
 from .mailbox import Message as Mail
 from .process import EXIT_FAILED, NOTHING, Process, State, Waiting
-from .signals import Signal
+from .signals import Signal, stronger
 from .trap import Outcome, trap
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Stepper:
         self._kernel = kernel
         self._process = process
         self._turn = TurnInProgress()
+        self._metered = 0.0
         self.cannot_repeat = False
         """True while a syscall runs that must not be cut off without need."""
 
@@ -78,9 +79,7 @@ class Stepper:
                 await self._advance()
             except JournalError as error:
                 # Nothing was changed; the same step is tried again when the disk is back.
-                log.error("process %d waits for the journal: %s", self._process.pid, error)
-                self._become(State.BLOCKED, Waiting("the journal"))
-                await asyncio.sleep(RETRY_JOURNAL_S)
+                await self._wait_for_the_journal(error)
 
     async def _advance(self) -> None:
         """One step, whatever comes of it. Raises JournalError, and then nothing has changed."""
@@ -105,6 +104,7 @@ class Stepper:
             return
         if process.stopped:
             self._become(State.STOPPED)
+            process.continued.clear()  # an INT may have set it, and left the process stopped
             await process.continued.wait()
             return
         if await self._limited():
@@ -114,6 +114,9 @@ class Stepper:
                 await self._receive()
             case agent.Generate():
                 await self._generate()
+            case agent.Trap() if process.ending:  # the last turn is for words
+                assert process.space.last is not None
+                await self._exit(process.ending, process.space.last.text)
             case agent.Trap(calls):
                 await self._trap(calls[0])
             case agent.Exit(status, output):
@@ -130,7 +133,7 @@ class Stepper:
             return
         while not process.mailbox:
             self._become(State.BLOCKED, Waiting("a message"))
-            await self._interruptible(process.mailbox.arrival())
+            await self._interruptible(process.mailbox.next())
         self._turn = TurnInProgress()
         # The message stays in the mailbox until the engine can count its tokens.
         self._become(State.BLOCKED, Waiting("the engine"))
@@ -177,15 +180,20 @@ class Stepper:
         await kernel.engine.ready()
         async with kernel.scheduler.admitted(process):
             self._publish_state()
-            process.touched = asyncio.get_running_loop().time()
-            started = time.monotonic()
+            process.touched = self._metered = asyncio.get_running_loop().time()
             try:
                 prompt = await self._fitting_prompt()
                 stream = kernel.engine.generate(prompt, process.draft)
                 async with contextlib.aclosing(stream):  # type: ignore[type-var]
                     return await self._follow(stream)
             finally:
-                process.accounting.engine_s += time.monotonic() - started
+                self._meter()
+
+    def _meter(self) -> None:
+        """Charge the engine time since it was charged last."""
+        now = asyncio.get_running_loop().time()
+        self._process.accounting.engine_s += now - self._metered
+        self._metered = now
 
     async def _follow(self, stream: AsyncIterator[Prefill | Delta | Completion]) -> Completion:
         """Take what the engine brings: charge it, show it, keep it as the draft."""
@@ -210,8 +218,10 @@ class Stepper:
                             kernel.bus.publish(messages.Text(process.pid, item.text))
                     case Completion():
                         return item
-                if process.bounded and self._limits_reached():
-                    process.deliver(Signal.XCPU)
+                if process.bounded:
+                    self._meter()
+                    if self._limits_reached():
+                        raise Interrupted  # the next step says so
                 if loop.time() - saved > DRAFT_EVERY_S:
                     saved = loop.time()
                     process.draft = Draft(tuple(token_ids), "".join(texts))
@@ -275,15 +285,12 @@ class Stepper:
         process.stop_breaks = False
         try:
             outcome: Outcome = await self._interruptible(trap(kernel, process, call))
+            process.waiting = Waiting(call.name)  # for nobody any more
+            process.accounting.syscalls += 1
+            await self._answer(call, outcome)
         finally:
             self.cannot_repeat = False
             process.stop_breaks = True
-        process.accounting.syscalls += 1
-        await self._append(
-            self._new_page("tool", outcome.text, call_id=call.call_id),
-            [records.delete_intent(process.pid, call.call_id), *outcome.effects.statements],
-            outcome.effects.take_place,
-        )
         kernel.bus.publish(
             messages.Result(
                 process.pid,
@@ -294,6 +301,24 @@ class Stepper:
                 time.monotonic() - started,
             )
         )
+
+    async def _answer(self, call: Call, outcome: Outcome) -> None:
+        """The result, and with it what the call does to the kernel's state. It is kept until the
+        journal takes it: the call must not be made again."""
+        process = self._process
+        page = self._new_page("tool", outcome.text, call_id=call.call_id)
+        statements = [records.delete_intent(process.pid, call.call_id), *outcome.effects.statements]
+        while True:
+            try:
+                await self._append(page, statements, outcome.effects.take_place)
+                return
+            except JournalError as error:
+                await self._wait_for_the_journal(error)
+
+    async def _wait_for_the_journal(self, error: JournalError) -> None:
+        log.error("process %d waits for the journal: %s", self._process.pid, error)
+        self._become(State.BLOCKED, Waiting("the journal"))
+        await asyncio.sleep(RETRY_JOURNAL_S)
 
     async def _exit(self, status: int, output: str) -> None:
         await self._kernel.end(self._process, status, output)
@@ -312,12 +337,12 @@ class Stepper:
                 case Signal.KILL:
                     await self._exit(Signal.KILL.exit_status, process.draft.text)
                 case Signal.TERM:
-                    await self._end_gently(Signal.TERM.exit_status, "you are told to end")
+                    await self._end_gently(Signal.TERM, "you are told to end")
                 case Signal.XCPU:
-                    await self._limited()
+                    await self._end_gently(Signal.XCPU, "a limit is reached")
         except BaseException:
-            if signal is not None and process.alive:
-                process.pending = process.pending or signal
+            if signal is not None and process.alive and stronger(signal, process.pending):
+                process.pending = signal
             raise
 
     async def _interrupt_turn(self) -> None:
@@ -326,23 +351,26 @@ class Stepper:
         if not process.interactive:
             await self._exit(Signal.INT.exit_status, partial)
         elif self._in_a_turn():
-            await self._end_turn(partial or "(interrupted)", "interrupted")
+            obeyed = records.obeyed(process.pid, Signal.INT)
+            await self._end_turn(partial or "(interrupted)", "interrupted", [obeyed])
+        else:
+            self._kernel.journal.post([records.obeyed(process.pid, Signal.INT)])
 
     def _in_a_turn(self) -> bool:
         process = self._process
         action = agent.next_action(process.space, process.interactive, False)
         return isinstance(action, agent.Generate | agent.Trap)
 
-    async def _end_gently(self, status: int, reason: str) -> None:
+    async def _end_gently(self, signal: Signal, reason: str) -> None:
         """A process in the middle of a turn is told, and has a last turn to say what is done and
         what is not; its calls are cut off. Who is told twice, or has no engine, ends at once."""
         process, kernel = self._process, self._kernel
         partial = process.draft.text
         engine_ready = kernel.engine.status(0).state == "ready"
         if process.ending or not engine_ready or not self._in_a_turn():
-            await self._exit(process.ending or status, partial)
+            await self._exit(process.ending or signal.exit_status, partial)
             return
-        statements, pages = [], []
+        statements, pages = [records.obeyed(process.pid, signal)], []
         space = process.space.fork()  # to number the pages; the process's own comes after
         for call in space.unanswered_calls():
             pages.append(space.new_page("tool", "EINTR: interrupted", 0, call_id=call.call_id))
@@ -355,22 +383,23 @@ class Stepper:
             space.append(pages[-1])
         words = f"({reason}: say in a few words what is done and what is not)"
         pages.append(space.new_page("user", words, kernel.engine.count_tokens(words)))
-        process.ending, process.ending_since = status, kernel.clock()
-        try:
-            for page in pages:
-                statements += write_page(process.pid, process.image, page, None)
-            await kernel.journal.commit(
-                [*statements, delete_draft(process.pid), records.update_progress(process)],
-                lambda: self._took(pages),
-            )
-        except JournalError:
-            process.ending = 0
-            raise
-        kernel.watch_the_clock(process)
+        for page in pages:
+            statements += write_page(process.pid, process.image, page, None)
+        status, now = signal.exit_status, kernel.clock()
+        await kernel.journal.commit(
+            [
+                *statements,
+                delete_draft(process.pid),
+                records.update_progress(process),
+                records.update(process.pid, ending=status, ending_since=now),
+            ],
+            lambda: self._begin_last_turn(pages, status, now),
+        )
 
-    def _took(self, pages: Sequence[Page]) -> None:
+    def _begin_last_turn(self, pages: Sequence[Page], status: int, now: float) -> None:
         process = self._process
-        process.draft = EMPTY
+        process.draft, process.ending, process.ending_since = EMPTY, status, now
+        self._kernel.watch_the_clock(process)
         for page in pages:
             process.space.append(page)
 
@@ -392,21 +421,23 @@ class Stepper:
             output = f"{partial}\n({words})" if partial else f"({words})"
             await self._exit(process.ending or Signal.XCPU.exit_status, output)
         else:
-            await self._end_gently(Signal.XCPU.exit_status, words)
+            await self._end_gently(Signal.XCPU, words)
         return True
 
     async def _fail(self, words: str) -> None:
         """The turn cannot be finished, and the process is told so."""
         await self._end_turn(f"({words})", "failed")
 
-    async def _end_turn(self, text: str, status: messages.TurnStatus) -> None:
+    async def _end_turn(
+        self, text: str, status: messages.TurnStatus, statements: Sequence[Statement] = ()
+    ) -> None:
         """Answer what is unanswered, then close the turn with what there is."""
         process = self._process
         for call in process.space.unanswered_calls():
             page = self._new_page("tool", "EINTR: interrupted", call_id=call.call_id)
             await self._append(page, [records.delete_intent(process.pid, call.call_id)])
         page = self._new_page("assistant", text, interrupted=True)
-        await self._append(page)
+        await self._append(page, statements)
         self._publish_turn(status, text)
 
     async def _interruptible(self, work: Coroutine[object, object, T]) -> T:
@@ -471,7 +502,7 @@ class Stepper:
 
     def _become(self, state: State, waiting: Waiting = NOTHING) -> None:
         process = self._process
-        if (process.state, process.waiting) != (state, waiting):
+        if process.alive and (process.state, process.waiting) != (state, waiting):
             process.state, process.waiting = state, waiting
             self._publish_state()
 

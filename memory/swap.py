@@ -93,12 +93,13 @@ def insert_entry(
     )
 
 
-def share_pages(pid: int, image: int, child: int) -> Statement:
-    """The child's page table is a copy of the parent's; the frames are shared."""
+def share_pages(pid: int, image: int, child: int, num_pages: int) -> Statement:
+    """The child's page table is a copy of the parent's first pages; the frames are shared. A page
+    of the parent that is on its way to the journal meanwhile is not the child's."""
     return (
         "INSERT INTO page_table SELECT ?, 0, vpn, frame, limit_tokens, resident"
-        " FROM page_table WHERE pid = ? AND image = ?",
-        (child, pid, image),
+        " FROM page_table WHERE pid = ? AND image = ? AND vpn < ?",
+        (child, pid, image, num_pages),
     )
 
 

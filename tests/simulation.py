@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +15,9 @@ from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import Script, SimulatedDriver, echo
 from llmos.kernel.engine.supervisor import Engine
+from llmos.kernel.journal import Journal
 from llmos.kernel.kernel import Kernel
+from llmos.kernel.process import Process, State
 from llmos.kernel.recovery import recover
 from llmos.kernel.storage import open_journal
 from llmos.memory.swap import keep_drafts_of
@@ -22,6 +26,100 @@ from llmos.syscalls.registry import PluginRegistry
 T = TypeVar("T")
 
 CAPACITY = Capacity(max_num_seqs=64, window_tokens=4096, kv_cache_tokens=65536)
+ROOT = Path("/")
+
+
+class Machine:
+    """What a kernel runs on, and what outlives it: a folder, a clock, the plugins. One kernel at
+    a time; `boot` and `park`, or `crash`, in turn."""
+
+    def __init__(
+        self,
+        folder: Path,
+        loop: virtual_time.VirtualLoop,
+        script: Script = echo,
+        capacity: Capacity = CAPACITY,
+        **config: object,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config = KernelConfig(folder, folder / "s", folder / "plugins", **config)  # type: ignore[arg-type]
+        self.plugins = PluginRegistry(self.config.plugins_dir)
+        self.kernel: Kernel
+        self.driver: SimulatedDriver
+        self._loop, self._script, self._capacity = loop, script, capacity
+        self._background: list[asyncio.Task[None]] = []
+        self._journal: Journal
+        self._loaded = False
+
+    async def boot(self) -> Kernel:
+        """A new kernel over the folder; what was there goes on."""
+        self.driver = driver = SimulatedDriver(self._script, capacity=self._capacity)
+        self._journal = journal = open_journal(self.config.journal)
+        self._loop.watch(lambda: journal.busy)
+        engine = Engine(driver)
+        self.kernel = kernel = Kernel(
+            self.config, journal, engine, self.plugins, PROGRAMS, self._loop.time
+        )
+        await journal.write(lambda connection: keep_drafts_of(connection, driver.model))
+        found = await journal.read(recover)
+        kernel.adopt_all(
+            found.processes, found.last_pid, found.last_message_id, found.interrupted_calls
+        )
+        await kernel.start_init()
+        self._background = [
+            asyncio.create_task(engine.run()),
+            asyncio.create_task(kernel.follow_engine()),
+        ]
+        if not self._loaded:
+            await self.plugins.load()
+            self._loaded = True
+        kernel.start_all()
+        return kernel
+
+    async def park(self) -> None:
+        await self.kernel.park()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._journal.close()
+
+    async def crash(self) -> None:
+        """As `kill -9`: whatever is not in the journal by now is gone, and nobody is told. What
+        the test itself has under way with this kernel is cancelled."""
+        journal = self._journal
+        with contextlib.suppress(queue.Empty):
+            while True:
+                journal._queue.get_nowait()
+        journal._enqueue = lambda job: None  # type: ignore[method-assign]
+        self.kernel.parking = True
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=1.0)
+        journal.close()
+        self._loop.watch(lambda: False)
+
+
+def live(
+    folder: Path,
+    main: Callable[[Machine], Awaitable[T]],
+    *,
+    script: Script = echo,
+    capacity: Capacity = CAPACITY,
+    **config: object,
+) -> T:
+    """Boot a machine, run `main`, which may crash it and boot it again, park."""
+
+    async def body(loop: virtual_time.VirtualLoop) -> T:
+        machine = Machine(folder, loop, script, capacity, **config)
+        await machine.boot()
+        try:
+            return await main(machine)
+        finally:
+            await machine.park()
+            await machine.plugins.close()
+
+    return virtual_time.run(body)
 
 
 def simulate(
@@ -33,36 +131,34 @@ def simulate(
     **config: object,
 ) -> T:
     """Boot a kernel over `folder` (again, if it was used before), run `main`, park."""
+    return live(
+        folder,
+        lambda machine: main(machine.kernel, machine.driver),
+        script=script,
+        capacity=capacity,
+        **config,
+    )
 
-    async def body(loop: virtual_time.VirtualLoop) -> T:
-        folder.mkdir(parents=True, exist_ok=True)
-        driver = SimulatedDriver(script, capacity=capacity)
-        settings = KernelConfig(folder, folder / "s", folder / "plugins", **config)  # type: ignore[arg-type]
-        journal = open_journal(settings.journal)
-        loop.watch(lambda: journal.busy)
-        engine = Engine(driver)
-        plugins = PluginRegistry(settings.plugins_dir)
-        kernel = Kernel(settings, journal, engine, plugins, PROGRAMS, loop.time)
-        await journal.write(lambda connection: keep_drafts_of(connection, driver.model))
-        found = await journal.read(recover)
-        kernel.adopt_all(
-            found.processes, found.last_pid, found.last_message_id, found.interrupted_calls
-        )
-        await kernel.start_init()
-        background = [
-            asyncio.create_task(engine.run()),
-            asyncio.create_task(kernel.follow_engine()),
-        ]
-        await plugins.load()
-        kernel.start_all()
-        try:
-            return await main(kernel, driver)
-        finally:
-            await kernel.park()
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
-            await plugins.close()
-            journal.close()
 
-    return virtual_time.run(body)
+# ---- for those who watch ------------------------------------------------------------------
+
+
+async def until(holds: Callable[[], bool], timeout_s: float = 100.0) -> None:
+    """Wait until something holds, on virtual time."""
+    async with asyncio.timeout(timeout_s):
+        while not holds():
+            await asyncio.sleep(0.001)
+
+
+async def ended(process: Process, timeout_s: float = 1000.0) -> tuple[int, str]:
+    """(status, output) of a process."""
+    async with asyncio.timeout(timeout_s):
+        await process.exited.wait()
+    assert process.exit is not None
+    return process.exit.status, process.exit.output
+
+
+async def generating(process: Process, for_s: float = 0.1) -> None:
+    """Wait until the process has generated for a while."""
+    await until(lambda: process.state is State.RUNNING)
+    await asyncio.sleep(for_s)
