@@ -312,7 +312,8 @@ class Stepper:
                 case Signal.TERM:
                     await self._end_gently(Signal.TERM.exit_status, "you are told to end")
                 case Signal.XCPU:
-                    await self._limited()
+                    if not await self._limited():  # it came from outside
+                        await self._end_gently(Signal.XCPU.exit_status, "you are told to end")
         except BaseException:
             if signal is not None and process.alive:
                 process.pending = process.pending or signal

@@ -59,20 +59,21 @@ def budget(text: str) -> int:
 
 
 def limit(text: str) -> tuple[str, list[float | None]]:
-    """`tokens=10k`, `wall_s=50s:1m` (soft and hard), `pages=:200` (hard alone)."""
-    name, is_given, amounts = text.partition("=")
+    """`tokens=10k` (the same as :10k, hard alone), `wall_s=50s:1m`, `pages=200:` (soft alone)."""
+    name, _, amounts = text.partition("=")
     if name not in RESOURCES:
         near = did_you_mean(name, RESOURCES)
         raise argparse.ArgumentTypeError(
             f"there is no limit {name!r}{near} (there are {', '.join(RESOURCES)})"
         )
     soft, has_hard, hard = amounts.partition(":")
-    values = [_amount(name, soft), _amount(name, hard if has_hard else soft)]
-    if not is_given or values == [None, None]:
+    least = _amount(name, soft or hard)
+    most = _amount(name, hard if has_hard else soft)
+    if least is None:
         raise argparse.ArgumentTypeError(f"{text!r} names no amount (try {name}={_example(name)})")
-    if None not in values and values[0] > values[1]:  # type: ignore[operator]
+    if most is not None and least > most:
         raise argparse.ArgumentTypeError(f"{text!r}: the soft limit is above the hard one")
-    return name, values
+    return name, [least, most]
 
 
 def names(text: str) -> list[str]:

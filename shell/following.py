@@ -36,14 +36,12 @@ GRACE_S = 5.0
 """How long a process that was told to end may take before it is killed."""
 
 
-def view_of(ctx: Context, *, streams: bool, heard: list[str] | None = None) -> TurnView:
-    """A view on the two streams. What it says on stdout is also put into `heard`."""
+def view_of(ctx: Context, *, streams: bool) -> TurnView:
+    """A view on the two streams."""
 
     def say(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
-        if heard is not None:
-            heard.append(text)
 
     def tell(text: str) -> None:
         sys.stdout.flush()
@@ -66,7 +64,7 @@ async def follow(ctx: Context, pid: int, view: TurnView, timeout_s: float | None
     except Suspended:
         view.end()
         await ctx.ask("kill", pid=pid, signal="STOP")
-        await ctx.stopped(pid)
+        await ctx.stopped(pid, "".join(view.heard))
         return EXIT_STOPPED
     except Interrupted:
         await _end(ctx, pid, view, "INT")

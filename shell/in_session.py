@@ -103,9 +103,9 @@ class InSession(Context):
         self._session.start(self._session.jobs.watch(pid))
         return job.number
 
-    async def stopped(self, pid: int) -> None:
+    async def stopped(self, pid: int, heard: str) -> None:
         info = await self._info(pid)
-        self._session.jobs.stopped(pid, info.name or info.program)
+        self._session.jobs.stopped(pid, info.name or info.program).heard += heard
         self._session.start(self._session.jobs.watch(pid))
 
     async def jobs(self) -> list[Job]:

@@ -8,19 +8,20 @@ WIDEST_NAME = 60
 
 
 class Job:
-    """`state` and `mark` are what `refresh` last found. The private flags keep each stop from
+    """`state` and `mark` are what `refresh` last found, `heard` is what was shown of
+    its answer. The private flags keep each stop from
     being told twice: we tell at once when we stop it, and the kernel's own news come later."""
 
     __slots__ = (
         *("_seen_stopped", "is_stopped", "in_foreground"),
-        *("mark", "name", "number", "pid", "state"),
+        *("heard", "mark", "name", "number", "pid", "state"),
     )
 
     def __init__(self, number: int, pid: int, name: str) -> None:
         self.number = number
         self.pid = pid
         self.name = one_line(name, WIDEST_NAME)
-        self.state = self.mark = ""
+        self.state = self.mark = self.heard = ""
         self.in_foreground = False
         self.is_stopped = False
         self._seen_stopped = False

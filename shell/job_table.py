@@ -106,11 +106,12 @@ class Jobs:
         elif event.event == "state" and job.changed(event.state):
             self._tell(job, "stopped")
 
-    def stopped(self, pid: int, name: str) -> None:
+    def stopped(self, pid: int, name: str) -> Job:
         """A process was stopped that was in the foreground, or is the session's agent."""
         job = self.add(pid, name)
         if job.stops():
             self._tell(job, "stopped")
+        return job
 
     def counts_as_stopped(self, pid: int, state: str) -> bool:
         """Whether the session's agent is stopped, by the kernel's word or because we are about

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .following import EXIT_STOPPED, ended, follow, view_of
-from .output import table
+from .output import harmless, table
 from .verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
@@ -49,20 +49,19 @@ async def fg(ctx: Context) -> Outcome:
 
 
 async def _follow(ctx: Context, job: Job) -> Outcome:
-    """A process with one task, to its end. What it said before it came here is shown then."""
+    """A process with one task, to its end. An answer whose beginning nobody saw is then shown whole."""
     info: ProcessInfo = await ctx.ask("attach", pid=job.pid)
-    heard: list[str] = []
     status = None
+    view = view_of(ctx, streams=not ctx.out.as_json)
     if info.exit_status is None:
         if info.state == "stopped":
             await ctx.ask("kill", pid=job.pid, signal="CONT")
-        view = view_of(ctx, streams=not ctx.out.as_json, heard=heard)
         status = await follow(ctx, job.pid, view, None)
     if status == EXIT_STOPPED:
         return Outcome({"job": job.number, "pid": job.pid, "status": status}, status=status)
     done: ExitInfo = await ctx.ask("wait", pid=job.pid)
     await ctx.finished(job)
-    shown = done.output.strip() in "".join(heard)
+    shown = harmless(done.output).strip() in job.heard + "".join(view.heard)
     return ended(ctx, done, status if status is not None else done.status, shown=shown)
 
 

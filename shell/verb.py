@@ -91,8 +91,9 @@ class Context:
         where there are no jobs."""
         return 0
 
-    async def stopped(self, pid: int) -> None:
-        """Makes a process that was followed, and is stopped now, a job of this shell."""
+    async def stopped(self, pid: int, heard: str) -> None:
+        """Makes a process that was followed, and is stopped now, a job of this shell. `heard` is
+        what the user has read of its answer."""
 
     async def jobs(self) -> list[Job]:
         """The jobs of the interactive shell, as they are now."""

@@ -35,7 +35,7 @@ def test_the_shell_knows_the_kernels_resources() -> None:
         ("tokens=1.5m", {"tokens": [1_500_000, 1_500_000]}),
         ("wall_s=50s:1m", {"wall_s": [50, 60]}),
         ("engine_s=2h", {"engine_s": [7200, 7200]}),
-        ("pages=:200", {"pages": [None, 200]}),
+        ("pages=:200", {"pages": [200, 200]}),
         ("pages=100:", {"pages": [100, None]}),
         ("children=0", {"children": [0, 0]}),
     ],
