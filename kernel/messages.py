@@ -319,7 +319,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A row of `ps`. `waits_for` says what a blocked process waits for, in words."""
+    """A row of `ps`. `waits_for` says what a blocked process waits for, in words; `limits` are
+    soft and hard, None where there is none; `budget` is what was granted, not what is left."""
 
     pid: int
     parent: int
@@ -335,6 +336,7 @@ class ProcessInfo:
     session: int = 0
     nice: int = 0
     budget: int | None = None
+    limits: dict[str, list[float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

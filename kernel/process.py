@@ -249,4 +249,5 @@ class Process:
             session=self.session,
             nice=self.nice,
             budget=self.budget,
+            limits=self.limits.as_given(),
         )

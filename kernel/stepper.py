@@ -339,7 +339,7 @@ class Stepper:
                 case Signal.TERM:
                     await self._end_gently(Signal.TERM, "you are told to end")
                 case Signal.XCPU:
-                    await self._end_gently(Signal.XCPU, "a limit is reached")
+                    await self._end_gently(Signal.XCPU, "you are told to end")
         except BaseException:
             if signal is not None and process.alive and stronger(signal, process.pending):
                 process.pending = signal

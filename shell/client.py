@@ -117,6 +117,8 @@ def _check_fits(num_bytes: int) -> None:
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
     return value
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from .arguments import RESOURCES
 from .async_client import AsyncClient
 from .errors import Interrupted, ShellError
+from .job import Job
+from .processes import SORTS, STATES
+from .signalling import SIGNALS
 from .verb import COMMON, TABLE, Arg, Verb
 
 
 class VerbCompleter(Completer):
     """Completes from the verbs' own declarations, and from what the kernel says."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, jobs: Callable[[], Awaitable[list[Job]]]) -> None:
         self._client = client
+        self._jobs = jobs
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
         return ()
@@ -27,7 +32,7 @@ class VerbCompleter(Completer):
         *before, word = document.text_before_cursor.lstrip().split(" ")
         before = [part for part in before if part]
         for text, meta in await self._offers(before, word):
-            if text.startswith(word):
+            if text.lower().startswith(word.lower()):
                 yield Completion(text, start_position=-len(word), display_meta=meta)
 
     async def _offers(self, before: list[str], word: str) -> list[tuple[str, str]]:
@@ -43,11 +48,11 @@ class VerbCompleter(Completer):
             return []
         if "choices" in arg.options:
             return [(choice, "") for choice in arg.options["choices"]]
-        return await self._known(arg.completes)
+        return await self._known(arg.completes, word)
 
-    async def _known(self, kind: str) -> list[tuple[str, str]]:
-        if kind == "verb":
-            return _verbs()
+    async def _known(self, kind: str, word: str) -> list[tuple[str, str]]:
+        if kind in _FIXED:
+            return _FIXED[kind]()
         try:
             if kind == "pid":
                 listed = await self._client.ask("ps")
@@ -55,9 +60,14 @@ class VerbCompleter(Completer):
                     (str(info.pid), f"{info.name or info.program}, {info.state}")
                     for info in listed.processes
                 ]
-            if kind == "syscall":
+            if kind in ("syscall", "syscalls"):
                 listed = await self._client.ask("syscalls")
-                return [(info.name, info.summary) for info in listed.syscalls]
+                chosen = word[: word.rfind(",") + 1] if kind == "syscalls" else ""
+                return [(chosen + info.name, info.summary) for info in listed.syscalls]
+            if kind == "job":
+                return [
+                    (f"%{job.number}", f"{job.name}, {job.state}") for job in await self._jobs()
+                ]
         except (ShellError, Interrupted):
             pass
         return []
@@ -67,18 +77,28 @@ def _verbs() -> list[tuple[str, str]]:
     return [(found.name, found.summary) for found in TABLE.values() if found.kind != "outside"]
 
 
+_FIXED: dict[str, Callable[[], list[tuple[str, str]]]] = {
+    "verb": _verbs,
+    "signal": lambda: [(name, words) for name, (_, words) in SIGNALS.items()],
+    "column": lambda: [(name, "") for name in SORTS],
+    "state": lambda: [(name, "") for name in STATES],
+    "limit": lambda: [(f"{name}=", "") for name in RESOURCES],
+}
+"""What is the same on every kernel."""
+
+
 def _options(found: Verb) -> list[tuple[str, str]]:
     return [
         (arg.flags[-1], str(arg.options.get("help", "")))
         for arg in (*found.args, *COMMON)
-        if arg.is_option
+        if arg.is_option and arg.is_listed
     ]
 
 
 def _arg_at(found: Verb, given: list[str]) -> Arg | None:
     """The argument that comes after those that were given."""
     options = {flag: arg for arg in (*found.args, *COMMON) if arg.is_option for flag in arg.flags}
-    if given and given[-1] in options and "action" not in options[given[-1]].options:
+    if given and given[-1] in options and options[given[-1]].takes_value:
         return options[given[-1]]
     positionals = [arg for arg in found.args if not arg.is_option]
     num_given, skip = 0, False
@@ -86,7 +106,10 @@ def _arg_at(found: Verb, given: list[str]) -> Arg | None:
         if skip:
             skip = False
         elif part in options:
-            skip = "action" not in options[part].options
+            skip = options[part].takes_value
         else:
             num_given += 1
-    return positionals[num_given] if num_given < len(positionals) else None
+    if num_given < len(positionals):
+        return positionals[num_given]
+    last = positionals[-1] if positionals else None
+    return last if last is not None and last.options.get("nargs") in ("*", "+") else None

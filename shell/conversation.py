@@ -9,8 +9,10 @@ import sys
 from .async_client import AsyncClient
 from .engine import still_loading
 from .errors import KernelError, ShellError
+from .following import exit_line
+from .job_table import Jobs
 from .output import columns_of
-from .processes import exit_line, page_text
+from .processes import page_text
 from .stage import Stage
 from .turn import TurnView
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..kernel.messages import KernelStatus, PageInfo, ProcessInfo
 
+OWN_NAME = "shell"
 REPLAYED_PAGES = 6
 REAP_S = 5.0
 BETWEEN_TURNS = "a message"
@@ -29,14 +32,19 @@ BETWEEN_TURNS = "a message"
 class Conversation:
     """Talks to one process: spawned at the first text, or chosen by `attach`."""
 
-    def __init__(self, client: AsyncClient, stage: Stage) -> None:
+    def __init__(self, client: AsyncClient, stage: Stage, jobs: Jobs) -> None:
         self._client = client
         self._stage = stage
+        self._jobs = jobs
         self.pid: int | None = None
+        self._name = OWN_NAME
         self._spawned_here = False
         self._in_turn = False
         self._muted = False
         """True after Ctrl-C until the kernel says that the turn is over."""
+        self._stopped = False
+        self._missed: list[Any] | None = None
+        """While the agent is stopped or in the background: what it has said; else None."""
         self._early: list[Any] | None = None
         """Events that came before the reply that tells us their pid; None when none is due."""
         self._turn_over = asyncio.Event()
@@ -50,6 +58,12 @@ class Conversation:
         self._turn_over.clear()
         try:
             await self._send(text)
+            if self._stopped:
+                self._in_turn = True
+                self._turn_over.set()
+                self._stage.note(f"process {self.pid} is stopped: fg lets it go on and read this")
+                return
+            self._catch_up()
             engine = (await self._status()).engine
         except BaseException:
             self._turn_over.set()
@@ -72,6 +86,40 @@ class Conversation:
         if self.pid is not None:
             await self._client.ask("kill", pid=self.pid, signal="INT")
 
+    def step_aside(self) -> bool:
+        """Ctrl-Z: the prompt is back at once, and the agent is a job. False if there is none."""
+        if self.pid is None:
+            return False
+        self._view.end()
+        self._stopped, self._missed = True, self._missed or []
+        self._turn_over.set()
+        self._jobs.stopped(self.pid, self._name)
+        return True
+
+    async def stop(self) -> None:
+        if self.pid is not None:
+            await self._client.ask("kill", pid=self.pid, signal="STOP")
+
+    async def come_back(self) -> bool:
+        """The agent goes on in the foreground. True if it is in the middle of a turn."""
+        self._stopped = False
+        if self._in_turn:
+            self._turn_over.clear()
+        in_turn = self._in_turn
+        self._catch_up()
+        await self._client.ask("kill", pid=self.pid, signal="CONT")
+        if not in_turn:
+            self._stage.note(f"process {self.pid} waits for a message")
+        return in_turn
+
+    def _catch_up(self) -> None:
+        """Shows what was said while nobody looked."""
+        missed, self._missed = self._missed or [], None
+        if self.pid is not None:
+            self._jobs.remove(self.pid)
+        for event in missed:
+            self._view.show(event)
+
     async def _send(self, text: str) -> None:
         if self.pid is not None:
             try:
@@ -83,8 +131,9 @@ class Conversation:
                 self._stage.note(f"process {self.pid} has ended; a new one takes over")
         self._early = []
         spawned = await self._client.ask(
-            "spawn", task=text, root=os.getcwd(), name="shell", interactive=True, attach=True
+            "spawn", task=text, root=os.getcwd(), name=OWN_NAME, interactive=True, attach=True
         )
+        self._name = OWN_NAME
         self._talk_to(spawned.pid, spawned_here=True)
 
     async def _status(self) -> KernelStatus:
@@ -107,10 +156,13 @@ class Conversation:
             await self._client.ask("detach", pid=self.pid)
         listed = await self._client.ask("logs", pid=pid)
         self._replay(listed.pages)
-        self._stage.note(f"attached to process {pid} ({info.name or info.program}), {info.state}")
+        self._name = info.name or info.program
+        self._stage.note(f"attached to process {pid} ({self._name}), {info.state}")
         if not info.interactive:
             self._stage.note("it works on its task and takes no messages; it ends with its answer")
         self._talk_to(pid, spawned_here=False)
+        self._in_turn = info.waits_for != BETWEEN_TURNS and _is_unanswered(listed.pages)
+        self._stopped = info.state == "stopped"
 
     async def rejoin(self) -> None:
         """After the kernel came back: on with the same process, if it came back too."""
@@ -136,12 +188,14 @@ class Conversation:
     def lost(self) -> None:
         """The kernel is gone."""
         self._view.end()
-        self._in_turn = self._muted = False
+        self._muted = False
+        self._in_turn = self._in_turn and self._missed is not None
         self._turn_over.set()
 
     def _talk_to(self, pid: int | None, *, spawned_here: bool) -> None:
         self.pid, self._spawned_here = pid, spawned_here
-        self._in_turn = self._muted = False
+        self._in_turn = self._muted = self._stopped = False
+        self._missed = None
         self._view = self._new_view()
         early, self._early = self._early or [], None
         for event in early:
@@ -163,8 +217,12 @@ class Conversation:
                 self._early.append(event)
             return
         self._in_turn = _goes_on(event, self._in_turn)
+        if event.event == "state":
+            self._changed(event.state)
         if self._muted:
             self._muted = self._in_turn
+        elif self._missed is not None:
+            self._miss(event)
         else:
             if event.event in ("text", "call"):
                 self._begin()
@@ -174,6 +232,24 @@ class Conversation:
         if event.event in ("turn", "exit"):
             self._turn_over.set()
 
+    def _changed(self, state: str) -> None:
+        """It may be stopped, and let go on, by anybody."""
+        if state == "stopped" and not self._stopped:
+            self.step_aside()
+        if self.pid is not None:
+            self._stopped = self._jobs.counts_as_stopped(self.pid, state)
+
+    def _miss(self, event: Any) -> None:
+        """Keeps what happens while the agent is a job; tells when its turn is over."""
+        assert self._missed is not None and self.pid is not None
+        self._missed.append(event)
+        if event.event == "turn":
+            self._missed = None
+            self._jobs.done(self.pid, event.text)
+        elif not self._in_turn and not self._stopped:
+            self._missed = None
+            self._jobs.remove(self.pid)
+
     def _begin(self) -> None:
         """The agent speaks unasked, or answers what was asked while the engine loaded."""
         self._turn_over.clear()
@@ -181,6 +257,7 @@ class Conversation:
 
     def _ended(self, event: Any) -> None:
         self._view.end()
+        self._jobs.remove(event.pid)
         self._stage.note(exit_line(event.pid, event.status, ""))
         self._talk_to(None, spawned_here=False)
 
@@ -197,5 +274,12 @@ def _goes_on(event: Any, in_turn: bool) -> bool:
     if event.event in ("turn", "exit"):
         return False
     if event.event == "state":
+        if event.state == "stopped":  # it says nothing about the turn
+            return in_turn
         return bool(event.waits_for != BETWEEN_TURNS)
     return True
+
+
+def _is_unanswered(pages: list[PageInfo]) -> bool:
+    """Whether the newest page is not the agent's last word."""
+    return bool(pages) and (pages[-1].role != "assistant" or bool(pages[-1].calls))

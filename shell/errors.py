@@ -10,6 +10,7 @@ ShellError
 ├── BootFailed      1    the kernel or its engine did not come up
 └── KernelError     the kernel's own answer: an errno with words
 Interrupted         Ctrl-C
+└── Suspended       Ctrl-Z
 """
 
 from __future__ import annotations
@@ -108,6 +109,10 @@ class KernelError(ShellError):
 
 class Interrupted(Exception):
     """Ctrl-C while a verb waited for the kernel."""
+
+
+class Suspended(Interrupted):
+    """Ctrl-Z in its place: what the verb follows is to be stopped, not ended."""
 
 
 def mistake(error: Exception) -> ShellError:

@@ -1,232 +1,260 @@
-"""The verbs about processes: run, spawn, send, ps, wait, kill, attach, logs."""
+"""The verbs that look at processes: ps, limits, logs."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import stat
-import sys
+import math
 import time
-from select import select
 
-from .engine import still_loading
-from .errors import ConfigError, Interrupted, KernelError, NoKernel, UsageError
-from .output import columns_of, explained, harmless, paint, seconds, table
-from .turn import TurnView, call_text
-from .verb import Context, Outcome, option, verb, words
+from .arguments import PID, RESOURCES, pid
+from .errors import KernelError
+from .following import EXIT_WORDS
+from .output import cut, seconds, table
+from .turn import call_text
+from .verb import Context, Outcome, did_you_mean, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ..kernel.messages import EngineStatus, ExitInfo, PageInfo, ProcessInfo
+    from ..kernel.messages import PageInfo, ProcessInfo
 
-EXIT_TIMEOUT = 124
-EXIT_INTERRUPTED = 130
-PUZZLED_S = 2.0
-"""How long stdin may stay silent before the user is told that it is waited for."""
-GRACE_S = 5.0
-"""How long a process that was told to end may take before it is killed."""
+    Cell = Callable[[ProcessInfo], Any]
 
-
-# ---- arguments ---------------------------------------------------------------------------------
+STATES = ("new", "ready", "running", "blocked", "stopped", "zombie")
+WIDEST_NAME = 24
+"""Columns of a name on a terminal, so that what a process waits for has room beside it."""
 
 
-def _pid(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a pid (llmos ps lists them)")
-    return int(text)
+# ---- ps ----------------------------------------------------------------------------------------
 
 
-def _duration(text: str) -> float:
-    """Seconds, or a number with s, m or h behind it."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m", "h") else (text, "s")
-    try:
-        duration_s = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
-    except ValueError:
-        duration_s = -1.0
-    if not 0 < duration_s < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration (try 30, 90s, 5m or 1h)")
-    return duration_s
+def name_of(info: ProcessInfo) -> str:
+    return " ".join((info.name or info.program).split())
 
 
-def _signal(text: str) -> str:
-    return text.upper().removeprefix("SIG")
-
-
-PID = option("pid", type=_pid, metavar="PID", completes="pid", help="a process, as ps lists it")
-TIMEOUT = option("--timeout", type=_duration, metavar="TIME", help="give up after 30, 90s, 5m, 1h")
-ROOT = option("--root", metavar="DIR", help="the folder that its file syscalls see (default: here)")
-NAME = option("--name", metavar="NAME", help="a name for ps")
-
-
-def _text(ctx: Context, given: list[str], *, adds_stdin: bool = True) -> str:
-    """The text of a verb: its words, stdin, or both (the words instruct, stdin is context)."""
-    spoken = " ".join(given)
-    only_piped = spoken in ("", "-") and not ctx.in_session
-    reads = not ctx.in_session and (only_piped or adds_stdin)
-    piped = _piped(even_from_device=only_piped) if reads else ""
-    text = "\n\n".join(part for part in ("" if only_piped else spoken, piped) if part.strip())
-    if not text.strip():
-        raise UsageError("there is no text: give it as words, or pipe it in")
-    return text
-
-
-def _piped(*, even_from_device: bool) -> str:
-    """What a pipe or a file holds as stdin. A terminal or /dev/null holds nothing."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return ""
-    is_device = stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
-    if is_device and not even_from_device:
-        return ""
-    if not is_device and not select([sys.stdin], [], [], PUZZLED_S)[0]:
-        print("llmos: waiting for the text on stdin (none? add </dev/null)", file=sys.stderr)
-    return sys.stdin.buffer.read().decode("utf-8", "replace")
-
-
-def _root(given: str | None) -> str:
-    try:
-        root = os.path.abspath(os.path.expanduser(given or os.getcwd()))
-    except FileNotFoundError:
-        raise ConfigError("the current folder no longer exists", "cd, or give --root") from None
-    if not os.path.isdir(root):
-        raise UsageError(f"--root {root} is not a folder")
-    return root
-
-
-# ---- verbs -------------------------------------------------------------------------------------
-
-
-@verb(
-    "run",
-    "give an agent a task, show its answer, exit with its status",
-    words("prompt", "the task; piped stdin is added as its context, or is the task if - or none"),
-    ROOT,
-    NAME,
-    TIMEOUT,
-    option("--stream", action="store_true", help="write text as it comes even into a pipe"),
-)
-async def run(ctx: Context) -> Outcome:
-    """Off a terminal stdout gets the answer alone, at the end: what an agent says between its
-    syscalls is no data."""
-    args = ctx.args
-    task = _text(ctx, args.prompt)
-    spawned = await ctx.ask(
-        "spawn", task=task, root=_root(args.root), name=args.name, attach=True, interactive=False
-    )
-    await _mention_loading(ctx)
-    streams = not ctx.out.as_json and (ctx.out.is_tty or args.stream)
-    view = _view(ctx, streams=streams)
-    status = await _follow(ctx, spawned.pid, view, args.timeout)
-    ended: ExitInfo = await ctx.ask("wait", pid=spawned.pid)
-    return _ended(ctx, ended, status if status is not None else ended.status, shown=streams)
-
-
-@verb(
-    "spawn",
-    "start an agent in the background and print its pid",
-    words("prompt", "its task; stdin as in run"),
-    ROOT,
-    NAME,
-    option(
-        "-i",
-        "--interactive",
-        action="store_true",
-        help="it waits for more messages (send) after each answer",
-    ),
-)
-async def spawn(ctx: Context) -> Outcome:
-    args = ctx.args
-    task = None if args.interactive and not args.prompt else _text(ctx, args.prompt)
-    spawned = await ctx.ask(
-        "spawn",
-        task=task,
-        root=_root(args.root),
-        name=args.name,
-        interactive=args.interactive,
-        attach=False,
-    )
-    await ctx.watch(spawned.pid)
-    return Outcome({"pid": spawned.pid}, str(spawned.pid))
-
-
-@verb("send", "put a message into a process's mailbox", PID, words("text", "the message, or stdin"))
-async def send(ctx: Context) -> Outcome:
-    text = _text(ctx, ctx.args.text, adds_stdin=False)
-    await ctx.ask("send", pid=ctx.args.pid, text=text)
-    return Outcome({"pid": ctx.args.pid})
-
-
-@verb("ps", "list the processes")
-async def ps(ctx: Context) -> Outcome:
-    listed = await ctx.ask("ps")
-    return Outcome(listed, processes_text(listed.processes, ctx.out.width))
-
-
-def processes_text(processes: list[ProcessInfo], width: int | None) -> str:
-    """The table of `ps`."""
-    header = ("PID", "PPID", "STATE", "AGE", "IN", "CACHED", "OUT", "CALLS", "NAME", "WAITS FOR")
-    return table(header, [_row(info) for info in processes], width)
-
-
-def _row(info: ProcessInfo) -> tuple[str, ...]:
+def tokens_of(info: ProcessInfo) -> int:
+    """What limits and budgets count: tokens that the engine had to compute."""
     used = info.usage
-    counts = (used.tokens_in, used.tokens_cached, used.tokens_out, used.syscalls)
-    remark = info.waits_for if info.exit_status is None else f"exit {info.exit_status}"
-    return (
-        str(info.pid),
-        str(info.parent),
-        info.state,
-        seconds(max(time.time() - info.created, 0)),
-        *(f"{count:,}" for count in counts),
-        " ".join((info.name or info.program).split()),
-        " ".join(remark.split()),
-    )
+    return used.tokens_in - used.tokens_cached + used.tokens_out
 
 
-@verb("wait", "wait until a process ends, print its output, exit with its status", PID, TIMEOUT)
-async def wait(ctx: Context) -> Outcome:
-    ended: ExitInfo = await ctx.ask("wait", pid=ctx.args.pid, timeout_s=ctx.args.timeout)
-    return _ended(ctx, ended, ended.status, shown=False)
+def tokens_left(info: ProcessInfo) -> float:
+    return math.inf if info.budget is None else max(info.budget - tokens_of(info), 0)
+
+
+def age_of(info: ProcessInfo) -> float:
+    return max(time.time() - info.created, 0)
+
+
+SORTS: dict[str, Cell] = {
+    "pid": lambda info: info.pid,
+    "ppid": lambda info: info.parent,
+    "group": lambda info: info.group,
+    "session": lambda info: info.session,
+    "state": lambda info: STATES.index(info.state) if info.state in STATES else len(STATES),
+    "age": age_of,
+    "nice": lambda info: info.nice,
+    "in": lambda info: info.usage.tokens_in,
+    "cached": lambda info: info.usage.tokens_cached,
+    "out": lambda info: info.usage.tokens_out,
+    "calls": lambda info: info.usage.syscalls,
+    "tokens": tokens_of,
+    "left": tokens_left,
+    "name": name_of,
+}
+"""What `ps --sort` takes."""
+
+
+def _column(text: str) -> str:
+    name = {"ni": "nice"}.get(text.lower(), text.lower())
+    if name not in SORTS:
+        near = did_you_mean(name, SORTS)
+        raise argparse.ArgumentTypeError(
+            f"there is no column {text!r}{near} (there are {', '.join(SORTS)})"
+        )
+    return name
+
+
+def _states(text: str) -> list[str]:
+    states = text.lower().split(",")
+    for state in states:
+        if state not in STATES:
+            near = did_you_mean(state, STATES)
+            raise argparse.ArgumentTypeError(
+                f"{state!r} is not a state{near} (there are {', '.join(STATES)})"
+            )
+    return states
 
 
 @verb(
-    "kill",
-    "end a process (TERM, KILL), or interrupt its turn (INT)",
-    PID,
+    "ps",
+    "list the processes",
+    option("-l", "--long", action="store_true", help="group, session, nice, budget and limits"),
+    option("-t", "--tree", action="store_true", help="children below their parents"),
     option(
-        "-s",
-        "--signal",
-        type=_signal,
-        choices=("INT", "TERM", "KILL"),
-        default="TERM",
-        help="INT, TERM (the default) or KILL",
+        "--sort", type=_column, metavar="COLUMN", completes="column", help=f"by {', '.join(SORTS)}"
     ),
+    option("-r", "--reverse", action="store_true", help="the other way round"),
+    option(
+        "--state",
+        type=_states,
+        metavar="STATE",
+        completes="state",
+        help=f"only those: {', '.join(STATES)} (several: a,b)",
+    ),
+    option("-g", "--group", type=pid, metavar="PID", help="only those of that process group"),
 )
-async def kill(ctx: Context) -> Outcome:
-    await ctx.ask("kill", pid=ctx.args.pid, signal=ctx.args.signal)
-    return Outcome({"pid": ctx.args.pid, "signal": ctx.args.signal})
+async def ps(ctx: Context) -> Outcome:
+    args = ctx.args
+    listed: list[ProcessInfo] = (await ctx.ask("ps")).processes
+    found = [
+        info
+        for info in listed
+        if (args.state is None or info.state in args.state) and args.group in (None, info.group)
+    ]
+    if args.sort:
+        found.sort(key=SORTS[args.sort])
+    if args.reverse:
+        found.reverse()
+    branches = tree(found) if args.tree else [(info, 0) for info in found]
+    document = {"processes": [info for info, _ in branches]}
+    columns = _long(found) if args.long else _short(found)
+    return Outcome(document, _table(columns, branches, ctx.out.width))
 
 
-@verb("attach", "talk to a process (off a terminal: follow its turn)", PID)
-async def attach(ctx: Context) -> Outcome:
-    if ctx.in_session or (sys.stdin.isatty() and ctx.out.is_tty and not ctx.out.as_json):
-        return await ctx.enter(ctx.args.pid)
-    info: ProcessInfo = await ctx.ask("attach", pid=ctx.args.pid)
+def tree(processes: list[ProcessInfo]) -> list[tuple[ProcessInfo, int]]:
+    """Each process with its depth, parents before their children, siblings in the order given.
+    One whose parent is not among them stands at the left."""
+    pids = {info.pid for info in processes}
+    below: dict[int, list[ProcessInfo]] = {}
+    for info in processes:
+        below.setdefault(info.parent if info.parent in pids else 0, []).append(info)
+    listed: list[tuple[ProcessInfo, int]] = []
+    waiting = [(info, 0) for info in reversed(below.get(0, []))]
+    while waiting:
+        info, depth = waiting.pop()
+        listed.append((info, depth))
+        waiting += [(child, depth + 1) for child in reversed(below.get(info.pid, []))]
+    return listed
+
+
+def _short(processes: list[ProcessInfo]) -> dict[str, Cell]:
+    """A column is there when it has something to say."""
+    columns: dict[str, Cell] = {
+        "PID": lambda info: info.pid,
+        "PPID": lambda info: info.parent,
+        "STATE": lambda info: info.state,
+        "AGE": lambda info: seconds(age_of(info)),
+    }
+    if any(info.nice for info in processes):
+        columns["NI"] = lambda info: info.nice
+    columns |= {
+        "IN": lambda info: f"{info.usage.tokens_in:,}",
+        "CACHED": lambda info: f"{info.usage.tokens_cached:,}",
+        "OUT": lambda info: f"{info.usage.tokens_out:,}",
+        "CALLS": lambda info: f"{info.usage.syscalls:,}",
+    }
+    if any(info.budget is not None for info in processes):
+        columns["LEFT"] = _left
+    return columns
+
+
+def _long(processes: list[ProcessInfo]) -> dict[str, Cell]:
+    return {
+        "PID": lambda info: info.pid,
+        "PPID": lambda info: info.parent,
+        "GROUP": lambda info: info.group,
+        "SESSION": lambda info: info.session,
+        "STATE": lambda info: info.state,
+        "NICE": lambda info: info.nice,
+        "BUDGET": lambda info: "-" if info.budget is None else f"{info.budget:,}",
+        "LEFT": _left,
+        "LIMITS": lambda info: limits_text(info.limits) or "-",
+    }
+
+
+def _table(
+    columns: dict[str, Cell], branches: list[tuple[ProcessInfo, int]], width: int | None
+) -> str:
+    rows = []
+    for info, depth in branches:
+        name = "  " * depth + name_of(info)
+        name = name if width is None else cut(name, WIDEST_NAME)
+        rows.append((*(str(cell(info)) for cell in columns.values()), name, _remark(info)))
+    return table((*columns, "NAME", "WAITS FOR"), rows, width)
+
+
+def _left(info: ProcessInfo) -> str:
+    return "-" if info.budget is None else f"{tokens_left(info):,}"
+
+
+def _remark(info: ProcessInfo) -> str:
+    """What it waits for, or how it ended."""
     if info.exit_status is not None:
-        raise KernelError(
-            "ESRCH",
-            f"process {info.pid} has ended (exit {info.exit_status})",
-            f"llmos wait {info.pid} gives its output, llmos logs {info.pid} all of it",
-        )
-    view = _view(ctx, streams=not ctx.out.as_json)
-    try:
-        return await _follow_turn(ctx, info, view)
-    except Interrupted:
-        return Outcome({"pid": info.pid, "detached": True}, status=EXIT_INTERRUPTED)
-    finally:
-        view.end()
+        words = EXIT_WORDS.get(info.exit_status)
+        return f"exit {info.exit_status}" + (f": {words}" if words else "")
+    if info.state == "stopped":
+        return f"CONT (cont {info.pid})"
+    return " ".join(info.waits_for.split())
+
+
+# ---- limits ------------------------------------------------------------------------------------
+
+
+def limits_text(limits: dict[str, list[float | None]]) -> str:
+    """`tokens=1000 wall_s=50:60`, as --limit takes them."""
+    return " ".join(
+        f"{name}={_bound(soft)}" if soft == hard else f"{name}={_bound(soft)}:{_bound(hard)}"
+        for name, (soft, hard) in limits.items()
+    )
+
+
+def _bound(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:g}" if amount % 1 else f"{amount:.0f}"
+
+
+@verb("limits", "what a process may use, and what it has used", PID)
+async def limits(ctx: Context) -> Outcome:
+    listed: list[ProcessInfo] = (await ctx.ask("ps")).processes
+    info = next((one for one in listed if one.pid == ctx.args.pid), None)
+    if info is None:
+        raise KernelError("ESRCH", f"no process {ctx.args.pid}", "llmos ps lists them")
+    used = _used(info, listed)
+    document = {"pid": info.pid, "limits": info.limits, "budget": info.budget, "used": used}
+    rows = [
+        (name, *(_told(name, amount) for amount in (used.get(name), *_bounds(info, name))))
+        for name in RESOURCES
+    ]
+    budget = "-" if info.budget is None else f"{info.budget:,}"
+    rows.append(("budget", f"{tokens_of(info):,}", "-", budget))
+    return Outcome(document, table(("RESOURCE", "USED", "SOFT", "HARD"), rows, ctx.out.width))
+
+
+def _used(info: ProcessInfo, listed: Iterable[ProcessInfo]) -> dict[str, float]:
+    """As far as the kernel tells it."""
+    return {
+        "tokens": tokens_of(info),
+        "syscalls": info.usage.syscalls,
+        "engine_s": round(info.usage.engine_s, 3),
+        "wall_s": round(age_of(info), 3),
+        "children": sum(one.parent == info.pid for one in listed),
+    }
+
+
+def _bounds(info: ProcessInfo, name: str) -> list[float | None]:
+    return info.limits.get(name, [None, None])
+
+
+def _told(name: str, amount: float | None) -> str:
+    if amount is None:
+        return "-"
+    return seconds(amount) if name.endswith("_s") else f"{amount:,.0f}"
+
+
+# ---- logs --------------------------------------------------------------------------------------
 
 
 @verb(
@@ -260,117 +288,3 @@ def named_call(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         except ValueError:
             arguments = {"": arguments}
     return str(call.get("name", "?")), arguments if isinstance(arguments, dict) else {"": arguments}
-
-
-# ---- following a process ------------------------------------------------------------------------
-
-
-def _view(ctx: Context, *, streams: bool) -> TurnView:
-    def say(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-    def tell(text: str) -> None:
-        sys.stdout.flush()
-        sys.stderr.write(paint(text, "dim", sys.stderr))
-        sys.stderr.flush()
-
-    def width() -> int:
-        return columns_of(sys.stderr)
-
-    return TurnView(say if streams else None, tell if ctx.out.notes_progress else None, width)
-
-
-async def _follow(ctx: Context, pid: int, view: TurnView, timeout_s: float | None) -> int | None:
-    """Shows a process's events until it has exited. A status of our own when we ended it."""
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    try:
-        await _until_exit(ctx, pid, view, deadline)
-        return None
-    except Interrupted:
-        await _end(ctx, pid, view, "INT")
-        return EXIT_INTERRUPTED
-    except TimeoutError:
-        await _end(ctx, pid, view, "TERM")
-        ctx.out.note(f"llmos: process {pid} did not answer within {seconds(timeout_s or 0)}")
-        return EXIT_TIMEOUT
-    except BrokenPipeError:  # nobody reads on: as a Unix program would, it ends
-        await ctx.ask("kill", pid=pid, signal="TERM")
-        raise
-    except NoKernel as error:
-        hint = f"process {pid} comes back with the kernel: llmos boot, then llmos wait {pid}"
-        raise NoKernel(error.message, hint) from None
-    finally:
-        view.end()
-
-
-async def _mention_loading(ctx: Context) -> None:
-    """Says why nothing happens yet, to somebody who watches."""
-    if ctx.out.notes_progress:
-        engine: EngineStatus = (await ctx.ask("status")).engine
-        if engine.state in ("loading", "restarting"):
-            ctx.out.progress(still_loading(engine))
-
-
-async def _until_exit(ctx: Context, pid: int, view: TurnView, deadline: float | None) -> None:
-    while True:
-        left_s = None if deadline is None else deadline - time.monotonic()
-        if left_s is not None and left_s <= 0:
-            raise TimeoutError
-        event = await ctx.event(pid, left_s)
-        view.show(event)
-        if event.event == "exit":
-            return
-
-
-async def _end(ctx: Context, pid: int, view: TurnView, signal: str) -> None:
-    """Ends a process: by the signal, and by KILL when that takes too long or on a second ^C."""
-    try:
-        await ctx.ask("kill", pid=pid, signal=signal)
-        await _until_exit(ctx, pid, view, time.monotonic() + GRACE_S)
-    except (TimeoutError, Interrupted):
-        await ctx.ask("kill", pid=pid, signal="KILL")
-    except KernelError as error:
-        if error.code != "ESRCH":
-            raise
-
-
-async def _follow_turn(ctx: Context, info: ProcessInfo, view: TurnView) -> Outcome:
-    """Shows events until the turn is over; of a process that has but one task, until it exits."""
-    while True:
-        event = await ctx.event(info.pid)
-        view.show(event)
-        document = {"pid": info.pid, "turn": "exit", "status": 0}
-        if event.event == "exit":
-            document |= {"status": event.status, "output": event.output}
-            return Outcome(document, status=event.status)
-        if event.event == "turn" and info.interactive:
-            status = 0 if event.status == "done" else 1
-            document |= {"turn": event.status, "status": status, "output": event.text}
-            return Outcome(document, status=status)
-
-
-def _ended(ctx: Context, ended: ExitInfo, status: int, *, shown: bool) -> Outcome:
-    """What a process's end is as an outcome: its output, its exit status, and why it failed."""
-    output = ended.output
-    document: dict[str, Any] = {
-        "pid": ended.pid,
-        "status": status,
-        "output": output,
-        "usage": ended.usage,
-    }
-    if status:
-        failure = KernelError(
-            "ETIME" if status == EXIT_TIMEOUT else "EXIT",
-            f"process {ended.pid} exited with {status}",
-            f"llmos logs {ended.pid} shows what it read and said",
-        )
-        document |= {"ok": False, "error": explained(failure)}
-        ctx.out.progress(f"[{ended.pid}] exit {status}")
-    return Outcome(document, "" if shown else output, status)
-
-
-def exit_line(pid: int, status: int, output: str) -> str:
-    """`[4] exited 0: …`, for a process that ended in the background."""
-    text = " ".join(harmless(output).split())
-    return f"[{pid}] exited {status}" + (f": {text}" if text else "")

@@ -19,16 +19,16 @@ from prompt_toolkit.shortcuts.prompt import PromptSession
 from .async_client import AsyncClient
 from .completion import VerbCompleter
 from .conversation import Conversation
-from .errors import Interrupted, NoKernel, ShellError, UsageError, mistake
+from .errors import Interrupted, ShellError, UsageError, mistake
+from .in_session import InSession, Leave
+from .job_table import Jobs
 from .output import Output, columns_of
-from .processes import exit_line
 from .stage import Keyboard, MadeWay, Stage
 from .toolbar import Toolbar
-from .verb import TABLE, Context, Outcome, Verb, did_you_mean, parse, parser_of, show
+from .verb import TABLE, Verb, did_you_mean, parse, parser_of, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
     from typing import Any
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..kernel.messages import ProcessInfo
     from .paths import Paths
 
+BACKGROUND = " &"
 TO_THE_AGENT = "to say this to the agent, begin with ?"
 
 
@@ -46,20 +47,15 @@ def run(paths: Paths, pid: int | None = None) -> int:
     return asyncio.run(Shell(paths).main(pid))
 
 
-class Leave(Exception):
-    """The user has typed exit."""
-
-
 class Shell:
-    """One session: a prompt, a conversation, and news of the processes started here."""
+    """One session: a prompt, a conversation, and the jobs that were started here."""
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
-        self.watched: set[int] = set()
         self.client = AsyncClient(paths.socket, self._on_event, self._lost, self._back)
         self._session: PromptSession[str] = PromptSession(
             history=FileHistory(paths.history),
-            completer=VerbCompleter(self.client),
+            completer=VerbCompleter(self.client, lambda: self.jobs.refresh()),
             complete_while_typing=False,
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar_text,
@@ -68,15 +64,19 @@ class Shell:
             reserve_space_for_menu=6,
         )
         self.stage = Stage(self._session)
-        self.conversation = Conversation(self.client, self.stage)
+        self.jobs = Jobs(self.client, self.stage)
+        self.conversation = Conversation(self.client, self.stage, self.jobs)
         self._toolbar = Toolbar(self.client, self.stage.refresh)
         self._keyboard = Keyboard()
         self._on_interrupt: Callable[[], object] | None = None
+        self._on_suspend: Callable[[], object] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def main(self, pid: int | None) -> int:
         """The loop. Returns the exit status."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        loop.add_signal_handler(signal.SIGTSTP, self._suspend)
         if pid is not None:
             await self.conversation.attach(pid)
         poll = asyncio.create_task(self._toolbar.poll())
@@ -134,11 +134,26 @@ class Shell:
             await self._system(line[1:].strip())
         elif line[0] == "?":
             await self._say(line[1:].strip())
+        elif line == BACKGROUND.strip() or line.endswith(BACKGROUND):
+            await self._background(found, line.removesuffix(BACKGROUND.strip()).rstrip())
         elif found and found.kind != "outside" and ("\n" not in line or found.takes_words):
             await self._verb(found, line)
         else:
             self._mention_verb(line)
             await self._say(line)
+
+    async def _background(self, found: Verb | None, line: str) -> None:
+        """A line that ended in &: a task for a process of its own."""
+        if found is None or found.kind == "outside":
+            if not line:
+                raise UsageError("there is no task before the &", "list the files &")
+            await self._run(TABLE["spawn"], ["--", line], in_background=True)
+        elif found.name in ("run", "spawn"):
+            await self._run(found, _words(found, line)[1:], in_background=True)
+        else:
+            raise UsageError(
+                f"{found.name} does not go into the background", "a task does: run … &"
+            )
 
     async def _say(self, text: str) -> None:
         if text:
@@ -152,29 +167,49 @@ class Shell:
             self.stage.note(f"{line!r} is no verb{near} It is said to the agent.")
 
     async def _foreground(self, saying: Any) -> None:
-        """A turn, which Ctrl-C interrupts."""
+        """A turn, which Ctrl-C interrupts and Ctrl-Z stops."""
         task = asyncio.ensure_future(saying)
 
         def interrupt() -> None:
             self.start(self.conversation.interrupt())
             task.cancel()
 
-        self._on_interrupt = interrupt
+        def suspend() -> None:
+            if self.conversation.step_aside():
+                self.start(self.conversation.stop())
+                task.cancel()
+
         try:
-            await task
+            await self._until_done(task, interrupt, suspend)
         except asyncio.CancelledError:
             raise Interrupted from None
+
+    async def _until_done(
+        self, task: Any, interrupt: Callable[[], object], suspend: Callable[[], object]
+    ) -> Any:
+        """The result of a task that has the keyboard's signals."""
+        self._on_interrupt, self._on_suspend = interrupt, suspend
+        try:
+            return await task
         finally:
-            self._on_interrupt = None
+            self._on_interrupt = self._on_suspend = None
 
     async def _verb(self, found: Verb, line: str) -> None:
-        args, rest = parse(found, _words(found, line)[1:], in_session=True)
+        await self._run(found, _words(found, line)[1:])
+
+    async def _run(self, found: Verb, argv: list[str], *, in_background: bool = False) -> None:
+        args, rest = parse(found, argv, in_session=True)
         out = Output(as_json=args.json, verbose=args.verbose)
         ctx = InSession(self, args, rest, out)
+        ctx.in_background = in_background
         task = asyncio.ensure_future(found.handler(ctx))
-        self._on_interrupt = task.cancel
+
+        def suspend() -> None:
+            ctx.suspend()
+            task.cancel()
+
         try:
-            show(await task, out)
+            show(await self._until_done(task, task.cancel, suspend), out)
         except ShellError as error:
             if not args.json:
                 raise
@@ -182,8 +217,9 @@ class Shell:
         except asyncio.CancelledError:
             raise Interrupted from None
         finally:
-            self._on_interrupt = None
             ctx.close()
+        if ctx.shows_turn:
+            await self._foreground(self.conversation.follow())
 
     async def _system(self, command: str) -> None:
         """The system's shell, with the terminal to itself."""
@@ -192,8 +228,14 @@ class Shell:
         shell = os.environ.get("SHELL", "/bin/sh")
         argv = [shell, "-c", command] if command else [shell]
         loop = asyncio.get_running_loop()
-        with self._keyboard.lent():
-            ended = await loop.run_in_executor(None, lambda: run_command(argv, check=False))
+        # Ctrl-Z stops the command and this shell together, as one job of the system's shell: a
+        # command that alone was stopped would be waited for, and nobody could continue it.
+        loop.remove_signal_handler(signal.SIGTSTP)
+        try:
+            with self._keyboard.lent():
+                ended = await loop.run_in_executor(None, lambda: run_command(argv, check=False))
+        finally:
+            loop.add_signal_handler(signal.SIGTSTP, self._suspend)
         if ended.returncode:
             self.stage.note(f"exit {ended.returncode}")
 
@@ -218,23 +260,15 @@ class Shell:
         if self._on_interrupt is not None:
             self._on_interrupt()
 
+    def _suspend(self) -> None:
+        if self._on_suspend is not None:
+            self._on_suspend()
+
     def _on_event(self, event: Any) -> None:
+        is_partner = event.pid == self.conversation.pid
         self.conversation.on_event(event)
-        if event.event == "exit" and event.pid in self.watched:
-            self._report_exit(event.pid, event.status, event.output)
-
-    def _report_exit(self, pid: int, status: int, output: str) -> None:
-        self.watched.discard(pid)
-        text = exit_line(pid, status, output)
-        self.stage.note(text if len(text) <= 400 else text[:400] + f"… (wait {pid} gives all)")
-
-    async def watch(self, pid: int) -> None:
-        """Reports the end of a process, when it comes, above the prompt."""
-        self.watched.add(pid)
-        info: ProcessInfo = await self.client.ask("attach", pid=pid)
-        if info.exit_status is not None and pid in self.watched:
-            pages = (await self.client.ask("logs", pid=pid)).pages
-            self._report_exit(pid, info.exit_status, pages[-1].text if pages else "")
+        if not is_partner:
+            self.jobs.on_event(event)
 
     def _lost(self) -> None:
         self.conversation.lost()
@@ -244,11 +278,7 @@ class Shell:
         """The connection stands again after it was lost."""
         self.stage.note("the kernel is back")
         await self.conversation.rejoin()
-        for pid in tuple(self.watched):
-            try:
-                await self.watch(pid)
-            except ShellError:
-                self.watched.discard(pid)
+        await self.jobs.rejoin()
 
     def start(self, coroutine: Any) -> None:
         """Runs beside everything else; what goes wrong is told, not raised."""
@@ -265,72 +295,6 @@ class Shell:
 
     def _toolbar_text(self) -> str:
         return self._toolbar.text(columns_of(sys.stdout))
-
-
-class InSession(Context):
-    """The context of a verb in the interactive shell.
-
-    It has a connection of its own: closing it cancels what the verb still waits for, and the
-    events of its processes are apart from the conversation's.
-    """
-
-    in_session = True
-
-    def __init__(
-        self, shell: Shell, args: argparse.Namespace, rest: list[str], out: Output
-    ) -> None:
-        from .paths import Paths
-
-        super().__init__(args, rest, out, Paths(args.state_dir) if args.state_dir else shell.paths)
-        self._shell = shell
-        self._events: dict[int, asyncio.Queue[Any]] = {}
-        self._lost = False
-        self._client = AsyncClient(self.paths.socket, self._on_event, self._on_lost)
-
-    async def ask(self, op: str, **fields: Any) -> Any:
-        return await self._client.ask(op, **fields)
-
-    async def event(self, pid: int, timeout_s: float | None = None) -> Any:
-        if self._lost:
-            raise NoKernel("the kernel closed the connection")
-        try:
-            event = await asyncio.wait_for(self._of(pid).get(), timeout_s)
-        except asyncio.CancelledError:
-            raise Interrupted from None
-        if event is None:
-            raise NoKernel("the kernel closed the connection")
-        return event
-
-    async def sleep(self, duration_s: float) -> None:
-        try:
-            await asyncio.sleep(duration_s)
-        except asyncio.CancelledError:
-            raise Interrupted from None
-
-    async def watch(self, pid: int) -> None:
-        self._shell.start(self._shell.watch(pid))
-
-    async def enter(self, pid: int | None) -> Outcome:
-        if pid is not None:
-            await self._shell.conversation.attach(pid)
-        return Outcome({"pid": pid})
-
-    async def leave(self) -> Outcome:
-        raise Leave
-
-    def close(self) -> None:
-        self._client.close()
-
-    def _of(self, pid: int) -> asyncio.Queue[Any]:
-        return self._events.setdefault(pid, asyncio.Queue())
-
-    def _on_event(self, event: Any) -> None:
-        self._of(event.pid).put_nowait(event)
-
-    def _on_lost(self) -> None:
-        self._lost = True
-        for queue in self._events.values():
-            queue.put_nowait(None)
 
 
 def _words(found: Verb, line: str) -> list[str]:
@@ -351,5 +315,9 @@ def _keys() -> KeyBindings:
     def _newline(event: KeyPressEvent) -> None:
         """Alt-Enter: one more line."""
         event.current_buffer.insert_text("\n")
+
+    @keys.add("c-z")
+    def _nothing(event: KeyPressEvent) -> None:
+        """Ctrl-Z at the prompt: there is nothing to stop."""
 
     return keys

@@ -35,6 +35,8 @@ class TurnView:
         self._say = say
         self._tell = tell
         self._columns = width
+        self.heard: list[str] = []
+        """What was said, as it was shown."""
         self._words_open = False
         self._call_open: str | None = None
         self._room = 0
@@ -62,7 +64,9 @@ class TurnView:
             return
         if self._call_open is not None:
             self.end()
-        self._say(harmless(event.text))
+        text = harmless(event.text)
+        self._say(text)
+        self.heard.append(text)
         self._words_open = not event.text.endswith("\n")
 
     def _call(self, event: Call) -> None:

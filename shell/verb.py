@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
     from typing import Any, NoReturn
 
+    from .job import Job
     from .paths import Paths
 
     Handler = Callable[["Context"], Coroutine[Any, Any, "Outcome"]]
@@ -57,10 +58,13 @@ def show(outcome: Outcome, out: Output) -> None:
 class Context:
     """One run of a verb: its arguments, its output, and its way to the kernel.
 
-    `ask`, `event` and `sleep` raise `Interrupted` on Ctrl-C.
+    `ask`, `event` and `sleep` raise `Interrupted` on Ctrl-C, and `Suspended` on Ctrl-Z in the
+    interactive shell.
     """
 
     in_session = False
+    in_background = False
+    """True for a line that ends in &: the process is started, and not followed."""
 
     def __init__(
         self, args: argparse.Namespace, rest: list[str], out: Output, paths: Paths
@@ -82,8 +86,35 @@ class Context:
         """Waits."""
         raise NotImplementedError
 
-    async def watch(self, pid: int) -> None:
-        """Tells the user when that process ends, if this shell lives that long."""
+    async def watch(self, pid: int, name: str) -> int:
+        """Makes the process a job of this shell, which tells when it ends: the job's number. 0
+        where there are no jobs."""
+        return 0
+
+    async def stopped(self, pid: int, heard: str) -> None:
+        """Makes a process that was followed, and is stopped now, a job of this shell. `heard` is
+        what the user has read of its answer."""
+
+    async def jobs(self) -> list[Job]:
+        """The jobs of the interactive shell, as they are now."""
+        raise NotImplementedError
+
+    async def job(self, named: str | None) -> Job:
+        """The job that is named `%1`, `%+`, `%-` or by its pid; the current one for None."""
+        raise NotImplementedError
+
+    async def foreground(self, job: Job) -> bool:
+        """Lets the job go on in the foreground. True if the shell itself shows it from here on,
+        False if the verb has to follow it."""
+        raise NotImplementedError
+
+    async def background(self, job: Job) -> None:
+        """Lets the job go on in the background."""
+        raise NotImplementedError
+
+    async def finished(self, job: Job) -> None:
+        """The job has been followed to its end."""
+        raise NotImplementedError
 
     async def enter(self, pid: int | None) -> Outcome:
         """The interactive shell talks to process `pid` from here on (None: to a new one)."""
@@ -121,18 +152,27 @@ class Arg:
     def is_option(self) -> bool:
         return self.flags[0].startswith("-")
 
+    @property
+    def is_listed(self) -> bool:
+        """Does help show it? Not the old ways of writing what another one says."""
+        return self.options.get("help") != argparse.SUPPRESS
+
+    @property
+    def takes_value(self) -> bool:
+        return self.options.get("action") in (None, "append")
+
 
 def option(*flags: str, completes: str = "", **options: Any) -> Arg:
     """An option or a positional, as `ArgumentParser.add_argument` takes it.
 
-    `completes` is what Tab offers for it: "pid", "syscall", "verb" or nothing.
+    `completes` is what Tab offers for it (`completion.py`): "pid", "syscall", "verb" and so on.
     """
     return Arg(flags, completes, options)
 
 
 def words(name: str, help: str) -> Arg:
     """Free text up to the end of the line, quoted or not."""
-    return Arg((name,), "", {"nargs": "*", "metavar": name.upper(), "help": help})
+    return Arg((name,), "words", {"nargs": "*", "metavar": name.upper(), "help": help})
 
 
 class Verb:
@@ -158,7 +198,7 @@ class Verb:
 
     @property
     def takes_words(self) -> bool:
-        return any(arg.options.get("nargs") == "*" for arg in self.args)
+        return any(arg.completes == "words" for arg in self.args)
 
 
 TABLE: dict[str, Verb] = {}

@@ -65,8 +65,15 @@ class Process:
             "waits_for": "a message",
             "exit_status": None,
             "usage": USAGE,
+            "group": pid,
+            "session": pid,
+            "nice": 0,
+            "budget": None,
+            "limits": {},
         }
         self.output = ""
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
         self.pages: list[dict[str, Any]] = []
         self.ended = asyncio.Event()
         self.watchers: set[asyncio.StreamWriter] = set()
@@ -157,14 +164,53 @@ class FakeKernel:
         interactive: bool,
         attach: bool,
         root: str,
+        **given: Any,
     ) -> dict[str, Any]:
         pid, self.next_pid = self.next_pid, self.next_pid + 1
         process = self.processes[pid] = Process(pid, name or "agent", interactive)
+        process.info.update(
+            parent=given.get("parent", 1),
+            nice=given.get("nice") or 0,
+            budget=given.get("budget"),
+            limits=given.get("limits", {}),
+        )
         if attach:
             process.watchers.add(writer)
         if task is not None:
             await self.on_send(pid=pid, text=task)
         return {"pid": pid}
+
+    async def on_fork(
+        self,
+        writer: asyncio.StreamWriter,
+        pid: int,
+        task: str | None,
+        name: str | None,
+        **given: Any,
+    ) -> dict[str, Any]:
+        parent = self.find(pid)
+        return await self.on_spawn(
+            writer,
+            task=task or "say forked",
+            name=name or parent.info["name"],
+            interactive=bool(given.get("interactive")),
+            attach=False,
+            root="/",
+            parent=pid,
+            budget=given.get("budget"),
+        )
+
+    async def on_exec(self, pid: int, task: str, name: str | None, **_: Any) -> dict[str, Any]:
+        process = self.find(pid)
+        if process.turn is not None:
+            process.turn.cancel()
+        process.pages.clear()
+        process.info.update(name=name or task)
+        return await self.on_send(pid=pid, text=task)
+
+    async def on_renice(self, pid: int, nice: int, **_: Any) -> dict[str, Any]:
+        self.find(pid).info.update(nice=nice)
+        return {}
 
     async def on_send(self, pid: int, text: str, **_: Any) -> dict[str, Any]:
         process = self.find(pid)
@@ -180,15 +226,43 @@ class FakeKernel:
         self.find(pid).watchers.discard(writer)
         return {}
 
-    async def on_kill(self, pid: int, signal: str, **_: Any) -> dict[str, Any]:
+    async def on_kill(
+        self, pid: int, signal: str, payload: str = "", to: str = "process", **_: Any
+    ) -> dict[str, Any]:
         process = self.find(pid)
+        children = [one for one in self.processes.values() if one.info["parent"] == pid]
+        for one in [process, *children] if to == "tree" else [process]:
+            await self.signal(one, signal, payload)
+        return {}
+
+    async def signal(self, process: Process, signal: str, payload: str) -> None:
+        if signal == "USR1":
+            await self.on_send(pid=process.info["pid"], text=payload)
+        elif signal == "STOP":
+            process.goes_on.clear()
+            process.info.update(state="stopped", waits_for="")
+            self.tell(process, event="state", state="stopped", waits_for="")
+        elif signal == "CONT":
+            self.go_on(process)
+        else:
+            self.break_off(process, signal)
+
+    def go_on(self, process: Process) -> None:
+        process.goes_on.set()
+        busy = process.turn is not None and not process.turn.done()
+        state = ("running", "") if busy else ("blocked", "a message")
+        now = {"state": state[0], "waits_for": state[1]}
+        process.info.update(now)
+        self.tell(process, event="state", **now)
+
+    def break_off(self, process: Process, signal: str) -> None:
         if process.turn is not None and not process.turn.done():
             process.turn.cancel()
             if signal == "INT" and process.info["interactive"]:
                 self.tell(process, event="turn", status="interrupted", **_TURN)
         if signal != "INT" or not process.info["interactive"]:
-            self.end(process, {"INT": 130, "TERM": 143, "KILL": 137}[signal], "")
-        return {}
+            status = {"INT": 130, "TERM": 143, "KILL": 137, "XCPU": 152}[signal]
+            self.end(process, status, "")
 
     async def on_wait(self, pid: int, timeout_s: float | None = None, **_: Any) -> dict[str, Any]:
         process = self.find(pid)
@@ -225,6 +299,7 @@ class FakeKernel:
     # ---- agents ---------------------------------------------------------------------------
 
     async def turn(self, process: Process, text: str) -> None:
+        await process.goes_on.wait()
         process.page("user", text)
         process.info.update(state="running", waits_for="")
         self.tell(process, event="state", state="running", waits_for="")
@@ -252,12 +327,14 @@ class FakeKernel:
         process.page("assistant", answer)
         self.tell(process, event="turn", status=status, **{**_TURN, "text": answer})
         process.info.update(state="blocked", waits_for="a message")
+        self.tell(process, event="state", state="blocked", waits_for="a message")
         if not process.info["interactive"]:
             self.end(process, 0 if status == "done" else 1, answer)
 
     async def slowly(self, process: Process, num_words: int) -> str:
         words = []
         for number in range(num_words):
+            await process.goes_on.wait()
             words.append(f"word{number} ")
             self.tell(process, event="text", text=words[-1])
             await asyncio.sleep(0.05)

@@ -20,7 +20,7 @@ MISTYPED = [
     ("kill", 2, "required: PID"),
     ("kill x", 2, "'x' is not a pid"),
     ("kill 0", 2, "'0' is not a pid"),
-    ("kill 4 -s HUP", 2, "invalid choice: 'HUP'"),
+    ("kill 4 -s HUP", 2, "'HUP' is not a signal"),
     ("ps --jsn", 2, "did you mean --json?"),
     ("ps 4", 2, "unrecognized arguments: 4"),
     ("wait 4 --timeout soon", 2, "'soon' is not a duration"),
@@ -69,13 +69,20 @@ def test_what_goes_wrong_in_json(
     assert run.stderr == ""
 
 
-VERBS = ["ps", "status", "run", "spawn", "send", "kill", "wait", "logs", "man", "plugins", "halt"]
+VERBS = [
+    *("ps", "status", "run", "spawn", "fork", "exec", "send", "kill", "stop", "cont", "renice"),
+    *("wait", "limits", "logs", "man", "plugins", "halt"),
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_without_a_kernel_every_verb_says_so(verb: str) -> None:
-    arguments = {"run": ["x"], "spawn": ["x"], "send": ["4", "x"]}
-    pid = ["4"] if verb in ("kill", "wait", "logs") else []
+    arguments = {
+        **{"run": ["x"], "spawn": ["x"], "send": ["4", "x"], "exec": ["4", "x"]},
+        "renice": ["5", "4"],
+    }
+    takes_pid = ("kill", "stop", "cont", "wait", "logs", "limits", "fork")
+    pid = ["4"] if verb in takes_pid else []
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
             [sys.executable, "-m", "llmos", verb, *arguments.get(verb, pid)],

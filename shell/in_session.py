@@ -1,0 +1,167 @@
+"""What a verb gets in the interactive shell.
+
+It has a connection of its own: closing it cancels what the verb still waits for, and the events
+of its processes are apart from the conversation's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from .async_client import AsyncClient
+from .errors import Interrupted, NoKernel, ShellError, Suspended
+from .paths import Paths
+from .verb import Context, Outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any, Protocol
+
+    from ..kernel.messages import ProcessInfo
+    from .conversation import Conversation
+    from .job import Job
+    from .job_table import Jobs
+    from .output import Output
+
+    class Session(Protocol):
+        """The shell, as far as verbs need it."""
+
+        paths: Paths
+        jobs: Jobs
+        conversation: Conversation
+
+        def start(self, coroutine: Any) -> None: ...
+
+
+class Leave(Exception):
+    """The user has typed exit."""
+
+
+class InSession(Context):
+    """The context of a verb in the interactive shell. With `shows_turn` the conversation goes on
+    in the foreground when the verb is over."""
+
+    in_session = True
+
+    def __init__(
+        self, session: Session, args: argparse.Namespace, rest: list[str], out: Output
+    ) -> None:
+        own = args.state_dir
+        super().__init__(args, rest, out, Paths(own) if own else session.paths)
+        self.shows_turn = False
+        self._session = session
+        self._events: dict[int, asyncio.Queue[Any]] = {}
+        self._suspending = False
+        self._lost = False
+        self._client = AsyncClient(self.paths.socket, self._on_event, self._on_lost)
+
+    # ---- the kernel -----------------------------------------------------------------------
+
+    async def ask(self, op: str, **fields: Any) -> Any:
+        try:
+            return await self._client.ask(op, **fields)
+        except Interrupted:
+            raise self._why() from None
+
+    async def event(self, pid: int, timeout_s: float | None = None) -> Any:
+        if self._lost:
+            raise NoKernel("the kernel closed the connection")
+        try:
+            event = await asyncio.wait_for(self._of(pid).get(), timeout_s)
+        except asyncio.CancelledError:
+            raise self._why() from None
+        if event is None:
+            raise NoKernel("the kernel closed the connection")
+        return event
+
+    async def sleep(self, duration_s: float) -> None:
+        try:
+            await asyncio.sleep(duration_s)
+        except asyncio.CancelledError:
+            raise self._why() from None
+
+    def suspend(self) -> None:
+        """What is cancelled next is so by Ctrl-Z."""
+        self._suspending = True
+
+    def close(self) -> None:
+        self._client.close()
+
+    # ---- the session ----------------------------------------------------------------------
+
+    async def enter(self, pid: int | None) -> Outcome:
+        if pid is not None:
+            await self._talk_to(pid)
+        return Outcome({"pid": pid})
+
+    async def leave(self) -> Outcome:
+        raise Leave
+
+    async def watch(self, pid: int, name: str) -> int:
+        job = self._session.jobs.add(pid, name)
+        self._session.start(self._session.jobs.watch(pid))
+        return job.number
+
+    async def stopped(self, pid: int, heard: str) -> None:
+        info = await self._info(pid)
+        self._session.jobs.stopped(pid, info.name or info.program).heard += heard
+        self._session.start(self._session.jobs.watch(pid))
+
+    async def jobs(self) -> list[Job]:
+        return await self._session.jobs.refresh()
+
+    async def job(self, named: str | None) -> Job:
+        await self._session.jobs.refresh()
+        return self._session.jobs.find(named)
+
+    async def foreground(self, job: Job) -> bool:
+        conversation = self._session.conversation
+        info = await self._info(job.pid)
+        if info.interactive:
+            if job.pid != conversation.pid:
+                await self._talk_to(job.pid)
+            self._session.jobs.remove(job.pid)
+            self.shows_turn = await conversation.come_back()
+            return True
+        job.goes_on()
+        job.in_foreground = True
+        return False
+
+    async def background(self, job: Job) -> None:
+        self._session.jobs.goes_on(job)
+        await self.ask("kill", pid=job.pid, signal="CONT")
+
+    async def finished(self, job: Job) -> None:
+        self._session.jobs.remove(job.pid)
+
+    async def _talk_to(self, pid: int) -> None:
+        """The partner before stays a job if it was one, and is listened to as one."""
+        before = self._session.conversation.pid
+        await self._session.conversation.attach(pid)
+        if before is not None and before != pid and before in self._session.jobs:
+            await self._session.jobs.watch(before)
+
+    async def _info(self, pid: int) -> ProcessInfo:
+        listed: list[ProcessInfo] = (await self.ask("ps")).processes
+        for info in listed:
+            if info.pid == pid:
+                return info
+        raise ShellError(f"process {pid} is gone", "jobs lists those that there are")
+
+    # ---- events ---------------------------------------------------------------------------
+
+    def _why(self) -> Interrupted:
+        suspending, self._suspending = self._suspending, False
+        return Suspended() if suspending else Interrupted()
+
+    def _of(self, pid: int) -> asyncio.Queue[Any]:
+        return self._events.setdefault(pid, asyncio.Queue())
+
+    def _on_event(self, event: Any) -> None:
+        self._of(event.pid).put_nowait(event)
+
+    def _on_lost(self) -> None:
+        self._lost = True
+        for queue in self._events.values():
+            queue.put_nowait(None)

@@ -1,0 +1,181 @@
+"""The verbs that give processes work: run, spawn, fork, exec, send, attach."""
+
+from __future__ import annotations
+
+import sys
+
+from .arguments import (
+    BUDGET,
+    INTERACTIVE,
+    MEANS,
+    NAME,
+    PID,
+    ROOT,
+    TIMEOUT,
+    pid,
+    root_of,
+    text_of,
+)
+from .errors import Interrupted, KernelError, UsageError
+from .following import (
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    ended,
+    follow,
+    follow_turn,
+    mention_loading,
+    view_of,
+)
+from .verb import Context, Outcome, option, verb, words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..kernel.messages import ExitInfo, ProcessInfo
+
+
+@verb(
+    "run",
+    "give an agent a task, show its answer, exit with its status",
+    words("prompt", "the task; piped stdin is added as its context, or is the task if - or none"),
+    ROOT,
+    NAME,
+    *MEANS,
+    TIMEOUT,
+    option("--stream", action="store_true", help="write text as it comes even into a pipe"),
+)
+async def run(ctx: Context) -> Outcome:
+    """Off a terminal stdout gets the answer alone, at the end: what an agent says between its
+    syscalls is no data."""
+    args = ctx.args
+    if ctx.in_background:
+        if args.timeout is not None:
+            raise UsageError(
+                "--timeout is for the foreground", f"--limit wall_s={args.timeout:g} ends it too"
+            )
+        return await _in_background(ctx, interactive=False)
+    born = await _birth(ctx, text_of(ctx, args.prompt), interactive=False, attach=True)
+    await mention_loading(ctx)
+    streams = not ctx.out.as_json and (ctx.out.is_tty or args.stream)
+    status = await follow(ctx, born, view_of(ctx, streams=streams), args.timeout)
+    if status == EXIT_STOPPED:
+        return Outcome({"pid": born, "status": status}, status=status)
+    info: ExitInfo = await ctx.ask("wait", pid=born)
+    return ended(ctx, info, status if status is not None else info.status, shown=streams)
+
+
+@verb(
+    "spawn",
+    "start an agent in the background and print its pid",
+    words("prompt", "its task; stdin as in run"),
+    ROOT,
+    NAME,
+    *MEANS,
+    option(
+        "--parent",
+        type=pid,
+        default=1,
+        metavar="PID",
+        completes="pid",
+        help="whose child it is, within whose limits (default: 1)",
+    ),
+    INTERACTIVE,
+)
+async def spawn(ctx: Context) -> Outcome:
+    args = ctx.args
+    if ctx.in_background:
+        return await _in_background(ctx, interactive=args.interactive)
+    task = None if args.interactive and not args.prompt else text_of(ctx, args.prompt)
+    born = await _birth(ctx, task, interactive=args.interactive, attach=False)
+    await ctx.watch(born, args.name or task or "agent")
+    return Outcome({"pid": born}, str(born))
+
+
+async def _in_background(ctx: Context, *, interactive: bool) -> Outcome:
+    """For a line that ends in &."""
+    task = text_of(ctx, ctx.args.prompt)
+    born = await _birth(ctx, task, interactive=interactive, attach=False)
+    job = await ctx.watch(born, ctx.args.name or task)
+    return Outcome({"pid": born, "job": job}, f"[{job}] {born}")
+
+
+async def _birth(ctx: Context, task: str | None, *, interactive: bool, attach: bool) -> int:
+    args = ctx.args
+    born = await ctx.ask(
+        "spawn",
+        task=task,
+        root=root_of(args.root),
+        name=args.name,
+        interactive=interactive,
+        attach=attach,
+        parent=getattr(args, "parent", 1),
+        nice=args.nice,
+        tools=args.tools,
+        limits=dict(args.limit),
+        budget=args.budget,
+    )
+    return int(born.pid)
+
+
+@verb(
+    "fork",
+    "start a child that knows all that a process knows, and print its pid",
+    PID,
+    words("task", "what it does next (default: what its parent is about to do)"),
+    NAME,
+    BUDGET,
+    INTERACTIVE,
+)
+async def fork(ctx: Context) -> Outcome:
+    args = ctx.args
+    task = text_of(ctx, args.task, adds_stdin=False) if args.task else None
+    born = await ctx.ask(
+        "fork",
+        pid=args.pid,
+        task=task,
+        name=args.name,
+        interactive=True if args.interactive else None,
+        attach=False,
+        budget=args.budget,
+    )
+    await ctx.watch(born.pid, args.name or task or f"fork of {args.pid}")
+    return Outcome({"pid": born.pid, "parent": args.pid}, str(born.pid))
+
+
+@verb(
+    "exec",
+    "make a process forget its conversation and begin another task",
+    PID,
+    words("task", "the task, or stdin"),
+    NAME,
+)
+async def exec_(ctx: Context) -> Outcome:
+    task = text_of(ctx, ctx.args.task, adds_stdin=False)
+    await ctx.ask("exec", pid=ctx.args.pid, task=task, name=ctx.args.name)
+    return Outcome({"pid": ctx.args.pid})
+
+
+@verb("send", "put a message into a process's mailbox", PID, words("text", "the message, or stdin"))
+async def send(ctx: Context) -> Outcome:
+    text = text_of(ctx, ctx.args.text, adds_stdin=False)
+    await ctx.ask("send", pid=ctx.args.pid, text=text)
+    return Outcome({"pid": ctx.args.pid})
+
+
+@verb("attach", "talk to a process (off a terminal: follow its turn)", PID)
+async def attach(ctx: Context) -> Outcome:
+    if ctx.in_session or (sys.stdin.isatty() and ctx.out.is_tty and not ctx.out.as_json):
+        return await ctx.enter(ctx.args.pid)
+    info: ProcessInfo = await ctx.ask("attach", pid=ctx.args.pid)
+    if info.exit_status is not None:
+        raise KernelError(
+            "ESRCH",
+            f"process {info.pid} has ended (exit {info.exit_status})",
+            f"llmos wait {info.pid} gives its output, llmos logs {info.pid} all of it",
+        )
+    view = view_of(ctx, streams=not ctx.out.as_json)
+    try:
+        return await follow_turn(ctx, info, view)
+    except Interrupted:
+        return Outcome({"pid": info.pid, "detached": True}, status=EXIT_INTERRUPTED)
+    finally:
+        view.end()

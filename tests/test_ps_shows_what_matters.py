@@ -1,0 +1,121 @@
+"""`ps` has a column for what there is to tell, fits a terminal, and can be sorted and cut down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from fake_kernel import RunningFake, fake_kernel
+from llmos.shell.client import Record
+from llmos.shell.processes import limits_text, tree
+from terminal import Terminal
+
+LLMOS = [sys.executable, "-m", "llmos"]
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[RunningFake]:
+    """2 with the children 3 (stopped, nice, bounded) and 4, the child 5 of 4, and 6, ended."""
+    with fake_kernel() as fake:
+        for line in (
+            "spawn -i --name top",
+            "spawn -i --name bounded --parent 2 --nice 7 --budget 10k --limit tokens=1k:2k",
+            "spawn -i --name calm --parent 2",
+            "spawn -i --name below --parent 4",
+            "spawn -i --name gone",
+            "stop 3",
+            "kill -9 6",
+        ):
+            llmos(fake, *line.split())
+        yield fake
+
+
+def llmos(fake: RunningFake, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*LLMOS, *arguments], env=fake.env, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+
+
+def pids(fake: RunningFake, *arguments: str) -> list[int]:
+    document = json.loads(llmos(fake, "ps", "--json", *arguments).stdout)
+    return [info["pid"] for info in document["processes"]]
+
+
+def test_a_row_says_how_a_process_is(fake: RunningFake) -> None:
+    rows = {line.split()[0]: line for line in llmos(fake, "ps").stdout.splitlines()}
+    assert "stopped" in rows["3"] and rows["3"].endswith("CONT (cont 3)")
+    assert rows["6"].endswith("exit 137: killed (KILL)")
+    assert rows["4"].endswith("a message")
+
+
+def test_columns_appear_when_they_have_something_to_say(fake: RunningFake) -> None:
+    header = llmos(fake, "ps").stdout.splitlines()[0].split()
+    assert "NI" in header and "LEFT" in header
+    header = llmos(fake, "ps", "--state", "zombie").stdout.splitlines()[0].split()
+    assert "NI" not in header and "LEFT" not in header
+    bounded = next(line for line in llmos(fake, "ps").stdout.splitlines() if " bounded " in line)
+    assert " 9,986 " in bounded, "10,000 less 12 - 3 + 5 tokens"
+
+
+def test_the_long_form_tells_means(fake: RunningFake) -> None:
+    lines = llmos(fake, "ps", "-l").stdout.splitlines()
+    assert lines[0].split()[:9] == "PID PPID GROUP SESSION STATE NICE BUDGET LEFT LIMITS".split()
+    row = next(line.split() for line in lines if line.split()[0] == "3")
+    assert row[4:9] == ["stopped", "7", "10,000", "9,986", "tokens=1000:2000"]
+
+
+def test_the_tree_is_indented(fake: RunningFake) -> None:
+    lines = llmos(fake, "ps", "-t").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["2", "3", "4", "5", "6"]
+    column = lines[0].index("top")
+    assert lines[1].index("bounded") == column + 2
+    assert lines[3].index("below") == column + 4
+    assert lines[4].index("gone") == column
+
+
+def test_a_tree_whose_root_is_left_out_still_stands() -> None:
+    rows = [
+        Record(pid=pid, parent=parent) for pid, parent in ((4, 2), (5, 4), (9, 5), (6, 4), (3, 2))
+    ]
+    listed = [(info.pid, depth) for info, depth in tree(rows)]  # type: ignore[arg-type]
+    assert listed == [(4, 0), (5, 1), (9, 2), (6, 1), (3, 0)]
+
+
+def test_it_can_be_sorted_and_cut_down(fake: RunningFake) -> None:
+    assert pids(fake) == [2, 3, 4, 5, 6]
+    assert pids(fake, "--sort", "name") == [5, 3, 4, 6, 2]
+    assert pids(fake, "--sort", "NI", "-r")[0] == 3
+    assert pids(fake, "--sort", "left")[0] == 3
+    assert pids(fake, "-r") == [6, 5, 4, 3, 2]
+    assert pids(fake, "--state", "stopped,zombie") == [3, 6]
+    assert pids(fake, "-g", "4") == [4]
+    assert pids(fake, "--tree", "--sort", "name") == [6, 2, 3, 4, 5]
+
+
+def test_json_holds_everything(fake: RunningFake) -> None:
+    document = json.loads(llmos(fake, "ps", "--json").stdout)
+    info = next(one for one in document["processes"] if one["pid"] == 3)
+    assert (info["nice"], info["budget"], info["state"]) == (7, 10_000, "stopped")
+    assert info["limits"] == {"tokens": [1000, 2000]}
+    assert {"group", "session", "parent", "usage", "exit_status", "waits_for"} <= info.keys()
+
+
+@pytest.mark.parametrize("arguments", [[], ["-t"], ["-l"]])
+def test_it_fits_a_terminal(fake: RunningFake, arguments: list[str]) -> None:
+    with Terminal([*LLMOS, "ps", *arguments], env=fake.env, columns=100) as terminal:
+        assert terminal.wait_exit() == 0
+        lines = terminal.text().rstrip().splitlines()
+        assert len(lines) == 6, "no line is folded"
+
+
+def test_limits_are_written_as_they_are_given() -> None:
+    limits: dict[str, list[float | None]] = {
+        "engine_s": [1.5, 1.5],
+        "pages": [100, None],
+        "tokens": [1000, 2000],
+    }
+    assert limits_text(limits) == "engine_s=1.5 pages=100: tokens=1000:2000"
