@@ -9,7 +9,15 @@ BESIDES = """
 A line whose first word is no verb is said to the session's agent.
   ? TEXT    says TEXT to the agent, whatever it begins with
   !CMD      runs CMD in the system's shell
+  TEXT &    gives TEXT, or what run takes, to an agent of its own in the background
   Ctrl-C    interrupts the turn and keeps what was said; Ctrl-D detaches, agents live on
+  Ctrl-Z    stops the agent where it is; fg lets it go on, bg in the background
+"""
+
+STATUSES = """\
+The exit status is that of the process, for run and wait: 0, 1 when it failed, 130 INT, 137 KILL,
+141 PIPE, 143 TERM, 147 stopped, 152 a limit. Our own: 2 mistyped, 69 no kernel, 75 try again,
+77 not allowed, 78 not fit to run, 124 too late, 127 unknown, 1 anything else.
 """
 
 
@@ -39,7 +47,8 @@ def overview(listed: list[Verb], *, in_session: bool) -> str:
         "usage: llmos [VERB …]\n\n"
         "llmos alone boots the kernel if need be and opens the interactive shell.\n\n"
         f"{verbs}\n\n"
-        "llmos help VERB explains one. Every verb takes --json.\n"
+        "llmos help VERB explains one. Every verb takes --json.\n\n"
+        f"{STATUSES}"
     )
 
 

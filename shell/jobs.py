@@ -49,7 +49,8 @@ async def fg(ctx: Context) -> Outcome:
 
 
 async def _follow(ctx: Context, job: Job) -> Outcome:
-    """A process with one task, to its end. An answer whose beginning nobody saw is then shown whole."""
+    """A process with one task, to its end. An answer of which a part was not seen is shown whole
+    then."""
     info: ProcessInfo = await ctx.ask("attach", pid=job.pid)
     status = None
     view = view_of(ctx, streams=not ctx.out.as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -86,7 +87,11 @@ def test_without_a_kernel_every_verb_says_so(verb: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
             [sys.executable, "-m", "llmos", verb, *arguments.get(verb, pid)],
-            env={"LLMOS_STATE_DIR": folder, "PATH": ""},
+            env={
+                "LLMOS_STATE_DIR": folder,
+                "PATH": "",
+                "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -183,6 +183,59 @@ def test_fg_of_a_background_job_shows_all_of_its_answer(shell: Terminal) -> None
     shell.wait_for(r'"jobs": \[\]')
 
 
+def test_ctrl_c_after_fg_ends_a_task(shell: Terminal) -> None:
+    shell.enter("slow 400 &")
+    shell.wait_for(r"^\[1\] 2$")
+    shell.enter("fg")
+    shell.wait_for("word5")
+    shell.interrupt()
+    shell.wait_for(r"^\[2\] exit 130: interrupted \(INT\)$")
+    shell.enter("jobs --json")
+    shell.wait_for(r'"jobs": \[\]')
+
+
+def test_a_stopped_agent_stays_a_job_while_another_is_talked_to(shell: Terminal) -> None:
+    shell.enter("slow 40")
+    shell.wait_for("word3")
+    shell.key("ctrl-z")
+    shell.wait_for(r"^\[1\]\+ stopped  2 shell$")
+    shell.enter("spawn -i --name ada")
+    shell.wait_for("^3$")
+    shell.enter("attach 3")
+    shell.wait_for(r"^attached to process 3 \(ada\)")
+    shell.enter("say I am ada")
+    shell.wait_for("^I am ada")
+    shell.enter("jobs")
+    shell.wait_for(r"^\[1\]\+ +stopped +2  shell$")
+    shell.enter("fg %1")
+    shell.wait_for(r"^attached to process 2 \(shell\)")
+    shell.wait_for("word39")
+    shell.enter("say it is me")
+    shell.wait_for("^it is me")
+
+
+def test_a_stopped_agent_outlives_the_kernel(own_kernel: KernelProcess) -> None:
+    own_kernel.start().ready()
+    with Terminal(LLMOS, env=own_kernel.env, cwd=own_kernel.root) as terminal:
+        terminal.wait_for("llmos>")
+        terminal.enter("count 5000")
+        terminal.wait_for(" 100 ")
+        terminal.key("ctrl-z")
+        terminal.wait_for(r"^\[1\]\+ stopped  \d+ shell$")
+        terminal.enter("ps --state stopped")
+        terminal.wait_for(" stopped .* shell ")
+        own_kernel.kill9()
+        terminal.wait_for("^the kernel is gone")
+        own_kernel.start().ready()
+        terminal.wait_for("^the kernel is back")
+        terminal.enter("jobs")
+        terminal.wait_for(r"^\[1\]\+ +stopped +\d+  shell$")
+        terminal.enter("fg")
+        terminal.wait_for(" 4999 5000")
+        terminal.enter("still here?")
+        terminal.wait_for("^You said: still here")
+
+
 def test_a_job_that_is_stopped_from_elsewhere_is_news(shell: Terminal, fake: RunningFake) -> None:
     shell.enter("slow 400 &")
     shell.wait_for(r"^\[1\] 2$")

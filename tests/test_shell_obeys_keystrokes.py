@@ -214,7 +214,7 @@ def test_the_end_of_a_background_process_is_told_above_the_prompt(scripted: Term
     pid = re.search(r"^(\d+)$", scripted.wait_for(r"^\d+$"), re.MULTILINE)
     assert pid is not None
     scripted.send("half a li")
-    scripted.wait_for(rf"^\[{pid[1]}\] exited 0: word0 word1")
+    scripted.wait_for(rf"^\[1\] {pid[1]} exited 0: word0 word1")
     scripted.wait_for("^llmos> half a li$")
 
 

@@ -68,7 +68,7 @@ def test_the_conversation_goes_on_when_the_kernel_is_back(own_kernel: KernelProc
 def test_the_next_command_finds_a_kernel_that_is_back(own_kernel: KernelProcess) -> None:
     own_kernel.start().ready()
     with Terminal(LLMOS, env=own_kernel.env) as terminal:
-        terminal.wait_for("llmos>")
+        terminal.wait_for("^simulated · ready")
         own_kernel.kill9()
         terminal.wait_for("^the kernel is gone")
         own_kernel.start()
