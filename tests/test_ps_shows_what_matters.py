@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
 from fake_kernel import RunningFake, fake_kernel
+from llmos.kernel.messages import ProcessInfo
 from llmos.shell.client import Record
 from llmos.shell.output import count_text
 from llmos.shell.processes import limits_text, short_columns, table_of, tree
@@ -81,9 +83,10 @@ def test_the_tree_is_indented(fake: RunningFake) -> None:
 
 def test_a_tree_whose_root_is_left_out_still_stands() -> None:
     rows = [
-        Record(pid=pid, parent=parent) for pid, parent in ((4, 2), (5, 4), (9, 5), (6, 4), (3, 2))
+        cast(ProcessInfo, Record(pid=pid, parent=parent))
+        for pid, parent in ((4, 2), (5, 4), (9, 5), (6, 4), (3, 2))
     ]
-    listed = [(info.pid, depth) for info, depth in tree(rows)]  # type: ignore[arg-type]
+    listed = [(info.pid, depth) for info, depth in tree(rows)]
     assert listed == [(4, 0), (5, 1), (9, 2), (6, 1), (3, 0)]
 
 
@@ -130,8 +133,9 @@ def test_the_fullest_row_leaves_room_for_what_it_waits_for() -> None:
         **{"name": "n" * 60, "created": time.time() - 86_000, "exit_status": None},
         **{"budget": 2 * most, "usage": Record(usage), "waits_for": "a message"},
     }
-    rows = [(Record(row), 0)]
-    header, line = table_of(short_columns([rows[0][0]]), rows, 100).splitlines()  # type: ignore[arg-type]
+    info = cast(ProcessInfo, Record(row))
+    rows = [(info, 0)]
+    header, line = table_of(short_columns([info]), rows, 100).splitlines()
     assert "WAITS FOR" in header
     assert line.endswith("  a message")
 
