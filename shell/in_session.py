@@ -99,6 +99,8 @@ class InSession(Context):
         raise Leave
 
     async def watch(self, pid: int, name: str) -> int:
+        if self.paths is not self._session.paths:  # of another kernel, which is not listened to
+            return 0
         job = self._session.jobs.add(pid, name)
         self._session.start(self._session.jobs.watch(pid))
         return job.number

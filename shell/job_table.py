@@ -70,7 +70,7 @@ class Jobs:
         return "+" if newest[:1] == [job] else "-" if newest[1:2] == [job] else " "
 
     async def refresh(self) -> list[Job]:
-        """All jobs by number, with their states; those that are gone are told and left out."""
+        """All jobs by number, with their states, and without those that have ended."""
         listed: list[ProcessInfo] = (await self._client.ask("ps")).processes
         states = {info.pid: info.state for info in listed if info.exit_status is None}
         for pid in [pid for pid in self._jobs if pid not in states]:

@@ -45,7 +45,10 @@ async def fg(ctx: Context) -> Outcome:
     document = {"job": job.number, "pid": job.pid}
     if await ctx.foreground(job):
         return Outcome(document)
-    return await _follow(ctx, job)
+    try:
+        return await _follow(ctx, job)
+    finally:
+        job.in_foreground = False
 
 
 async def _follow(ctx: Context, job: Job) -> Outcome:

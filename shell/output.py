@@ -87,11 +87,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int | Non
     """Aligned columns; numbers to the right. Lines are cut at `width`, unless it is None."""
     cells = [list(header), *([harmless(cell) for cell in row] for row in rows)]
     widths = [max(width_of(row[i]) for row in cells) for i in range(len(header))]
-    numeric = [
-        all(row[i].replace(",", "").isdecimal() for row in cells[1:]) for i in range(len(header))
-    ]
+    numeric = [all(_is_number(row[i]) for row in cells[1:]) for i in range(len(header))]
     lines = ["  ".join(map(_pad, row, widths, numeric)).rstrip() for row in cells]
     return "\n".join(line if width is None else cut(line, width) for line in lines)
+
+
+def _is_number(cell: str) -> bool:
+    """`12,345`, `-5`, `123k`; and `-`, which stands for none."""
+    digits = cell.removeprefix("-").removesuffix("k").removesuffix("m").replace(",", "")
+    return cell == "-" or digits.isdecimal()
+
+
+def count_text(number: float) -> str:
+    """A count in at most six columns: `12,345`, `123k`, `12m`."""
+    if number < 100_000:
+        return f"{number:,.0f}"
+    if number < 10_000_000:
+        return f"{number // 1000:.0f}k"
+    return f"{number // 1_000_000:.0f}m"
 
 
 def _pad(cell: str, width: int, to_right: bool) -> str:

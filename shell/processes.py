@@ -10,7 +10,7 @@ import time
 from .arguments import PID, RESOURCES, pid
 from .errors import KernelError
 from .following import EXIT_WORDS
-from .output import cut, seconds, table
+from .output import count_text, cut, seconds, table
 from .turn import call_text
 from .verb import Context, Outcome, did_you_mean, option, verb
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     Cell = Callable[[ProcessInfo], Any]
 
 STATES = ("new", "ready", "running", "blocked", "stopped", "zombie")
-WIDEST_NAME = 24
-"""Columns of a name on a terminal, so that what a process waits for has room beside it."""
+NARROWEST_NAME, WIDEST_NAME = 8, 20
+WIDTH_OF_REMARK = 18
+"""Columns on a terminal: a name makes room for what its process waits for."""
 
 
 # ---- ps ----------------------------------------------------------------------------------------
@@ -121,8 +122,8 @@ async def ps(ctx: Context) -> Outcome:
         found.reverse()
     branches = tree(found) if args.tree else [(info, 0) for info in found]
     document = {"processes": [info for info, _ in branches]}
-    columns = _long(found) if args.long else _short(found)
-    return Outcome(document, _table(columns, branches, ctx.out.width))
+    columns = long_columns() if args.long else short_columns(found)
+    return Outcome(document, table_of(columns, branches, ctx.out.width))
 
 
 def tree(processes: list[ProcessInfo]) -> list[tuple[ProcessInfo, int]]:
@@ -141,7 +142,7 @@ def tree(processes: list[ProcessInfo]) -> list[tuple[ProcessInfo, int]]:
     return listed
 
 
-def _short(processes: list[ProcessInfo]) -> dict[str, Cell]:
+def short_columns(processes: list[ProcessInfo]) -> dict[str, Cell]:
     """A column is there when it has something to say."""
     columns: dict[str, Cell] = {
         "PID": lambda info: info.pid,
@@ -152,17 +153,17 @@ def _short(processes: list[ProcessInfo]) -> dict[str, Cell]:
     if any(info.nice for info in processes):
         columns["NI"] = lambda info: info.nice
     columns |= {
-        "IN": lambda info: f"{info.usage.tokens_in:,}",
-        "CACHED": lambda info: f"{info.usage.tokens_cached:,}",
-        "OUT": lambda info: f"{info.usage.tokens_out:,}",
-        "CALLS": lambda info: f"{info.usage.syscalls:,}",
+        "IN": lambda info: count_text(info.usage.tokens_in),
+        "CACHED": lambda info: count_text(info.usage.tokens_cached),
+        "OUT": lambda info: count_text(info.usage.tokens_out),
+        "CALLS": lambda info: count_text(info.usage.syscalls),
     }
     if any(info.budget is not None for info in processes):
         columns["LEFT"] = _left
     return columns
 
 
-def _long(processes: list[ProcessInfo]) -> dict[str, Cell]:
+def long_columns() -> dict[str, Cell]:
     return {
         "PID": lambda info: info.pid,
         "PPID": lambda info: info.parent,
@@ -170,25 +171,30 @@ def _long(processes: list[ProcessInfo]) -> dict[str, Cell]:
         "SESSION": lambda info: info.session,
         "STATE": lambda info: info.state,
         "NICE": lambda info: info.nice,
-        "BUDGET": lambda info: "-" if info.budget is None else f"{info.budget:,}",
+        "BUDGET": lambda info: "-" if info.budget is None else count_text(info.budget),
         "LEFT": _left,
         "LIMITS": lambda info: limits_text(info.limits) or "-",
     }
 
 
-def _table(
+def table_of(
     columns: dict[str, Cell], branches: list[tuple[ProcessInfo, int]], width: int | None
 ) -> str:
-    rows = []
-    for info, depth in branches:
-        name = "  " * depth + name_of(info)
-        name = name if width is None else cut(name, WIDEST_NAME)
-        rows.append((*(str(cell(info)) for cell in columns.values()), name, _remark(info)))
+    cells = [[str(cell(info)) for cell in columns.values()] for info, _ in branches]
+    names = ["  " * depth + name_of(info) for info, depth in branches]
+    if width is not None:
+        widths = (max(map(len, column)) for column in zip(columns, *cells, strict=True))
+        room = width - sum(one + 2 for one in widths) - 2 - WIDTH_OF_REMARK
+        names = [cut(name, max(NARROWEST_NAME, min(room, WIDEST_NAME))) for name in names]
+    rows = [
+        (*row, name, _remark(info))
+        for row, name, (info, _) in zip(cells, names, branches, strict=True)
+    ]
     return table((*columns, "NAME", "WAITS FOR"), rows, width)
 
 
 def _left(info: ProcessInfo) -> str:
-    return "-" if info.budget is None else f"{tokens_left(info):,}"
+    return "-" if info.budget is None else count_text(tokens_left(info))
 
 
 def _remark(info: ProcessInfo) -> str:

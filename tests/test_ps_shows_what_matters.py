@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
 from fake_kernel import RunningFake, fake_kernel
+from llmos.kernel.messages import ProcessInfo
 from llmos.shell.client import Record
-from llmos.shell.processes import limits_text, tree
+from llmos.shell.output import count_text
+from llmos.shell.processes import limits_text, short_columns, table_of, tree
 from terminal import Terminal
 
 LLMOS = [sys.executable, "-m", "llmos"]
@@ -79,9 +83,10 @@ def test_the_tree_is_indented(fake: RunningFake) -> None:
 
 def test_a_tree_whose_root_is_left_out_still_stands() -> None:
     rows = [
-        Record(pid=pid, parent=parent) for pid, parent in ((4, 2), (5, 4), (9, 5), (6, 4), (3, 2))
+        cast(ProcessInfo, Record(pid=pid, parent=parent))
+        for pid, parent in ((4, 2), (5, 4), (9, 5), (6, 4), (3, 2))
     ]
-    listed = [(info.pid, depth) for info, depth in tree(rows)]  # type: ignore[arg-type]
+    listed = [(info.pid, depth) for info, depth in tree(rows)]
     assert listed == [(4, 0), (5, 1), (9, 2), (6, 1), (3, 0)]
 
 
@@ -110,6 +115,29 @@ def test_it_fits_a_terminal(fake: RunningFake, arguments: list[str]) -> None:
         assert terminal.wait_exit() == 0
         lines = terminal.text().rstrip().splitlines()
         assert len(lines) == 6, "no line is folded"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (99_999, "99,999"), (100_000, "100k"), (9_999_999, "9999k"), (12_345_678, "12m")],
+)
+def test_a_count_stays_narrow(number: int, text: str) -> None:
+    assert count_text(number) == text
+
+
+def test_the_fullest_row_leaves_room_for_what_it_waits_for() -> None:
+    most = 9_999_999
+    usage = {"tokens_in": most, "tokens_cached": most, "tokens_out": most, "syscalls": 99_999}
+    row = {
+        **{"pid": 9999, "parent": 9998, "state": "running", "program": "agent", "nice": -20},
+        **{"name": "n" * 60, "created": time.time() - 86_000, "exit_status": None},
+        **{"budget": 2 * most, "usage": Record(usage), "waits_for": "a message"},
+    }
+    info = cast(ProcessInfo, Record(row))
+    rows = [(info, 0)]
+    header, line = table_of(short_columns([info]), rows, 100).splitlines()
+    assert "WAITS FOR" in header
+    assert line.endswith("  a message")
 
 
 def test_limits_are_written_as_they_are_given() -> None:
