@@ -20,6 +20,7 @@ from simulation import ROOT, Machine, ended, live, simulate, until
 from test_a_full_disk_loses_nothing import full_disk
 
 GRANTED = 10_000
+ROWS = "SELECT pid, budget FROM process WHERE reaped = 0"
 
 
 async def written(kernel: Kernel) -> int:
@@ -125,8 +126,7 @@ def test_whoever_ends_when_they_are_conserved(tmp_path: Path) -> None:
                 await machine.crash()
                 kernel = await machine.boot()
             assert await written(kernel) == granted
-            query = "SELECT pid, budget FROM process WHERE reaped = 0"
-            rows = dict(await kernel.journal.read(lambda c: c.execute(query).fetchall()))
+            rows = dict(await kernel.journal.read(lambda c: c.execute(ROWS).fetchall()))
             for process in kernel.table:
                 if process.pid in rows and not kernel._unborn:
                     assert process.budget == rows[process.pid], process.pid
