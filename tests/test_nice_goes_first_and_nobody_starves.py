@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from llmos.kernel import messages
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.kernel import Kernel
@@ -20,20 +21,18 @@ def test_who_comes_at_once_goes_by_nice_and_then_by_arrival(tmp_path: Path) -> N
     async def main(kernel: Kernel, _: SimulatedDriver) -> list[int]:
         blocker = await kernel.spawn(task="count 500", name=None, root=ROOT)
         await generating(blocker)
-        order: list[int] = []
+        heard: list[messages.Event] = []
         processes = []
         for nice in (5, 0, -20, 0, 19, -20):
             process = await kernel.spawn(task="count 5", name=None, root=ROOT, nice=nice)
             processes.append(process)
-            kernel.bus.attach(
-                process.pid,
-                lambda event: order.append(event.pid) if event.event == "exit" else None,
-            )
+            kernel.bus.attach(process.pid, heard.append)
         await until(lambda: all(p.state is State.READY for p in processes))
         assert kernel.scheduler.num_waiting == 6
         for process in processes:
             await ended(process)
-        return [process.nice for pid in order for process in processes if process.pid == pid]
+        ends = [event.pid for event in heard if isinstance(event, messages.Exit)]
+        return [kernel.table.find(pid).nice for pid in ends]
 
     assert simulate(tmp_path, main, capacity=ONE_SLOT) == [-20, -20, 0, 0, 5, 19]
 
