@@ -143,10 +143,10 @@ def simulate(
 # ---- for those who watch ------------------------------------------------------------------
 
 
-async def until(holds: Callable[[], bool], timeout_s: float = 100.0) -> None:
+async def until(holds: Callable[..., bool], *of: object, timeout_s: float = 100.0) -> None:
     """Wait until something holds, on virtual time."""
     async with asyncio.timeout(timeout_s):
-        while not holds():
+        while not holds(*of):
             await asyncio.sleep(0.001)
 
 

@@ -22,7 +22,7 @@ def texts(process: Process) -> list[str]:
 
 
 def test_pid_tree_limits_usage_and_mailbox_stay(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         parent = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
         limits = parse({"tokens": 50_000})
         process = await kernel.spawn(
@@ -63,7 +63,7 @@ def test_a_process_can_do_it_to_itself_and_the_old_pages_stay_readable(tmp_path:
 def test_at_any_moment_it_leaves_one_program_at_work(tmp_path: Path, ticks: int) -> None:
     """Several at once, too: one wins, the others are told to try again."""
 
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
         await kernel.send(process.pid, "call list_processes")
         for _tick in range(ticks):
@@ -86,7 +86,7 @@ def test_at_any_moment_it_leaves_one_program_at_work(tmp_path: Path, ticks: int)
 
 
 def test_of_a_process_that_ends_it_is_refused(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         for ticks in range(20):
             process = await kernel.spawn(task="count 3000", name=None, root=ROOT)
             await generating(process)
@@ -105,7 +105,7 @@ def test_of_a_process_that_ends_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_client_that_goes_away_does_not_leave_it_half_done(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         for ticks in range(15):
             process = await kernel.spawn(task="count 3000", name=None, root=ROOT)
             await generating(process, 0.02)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,12 @@ def orders(request: ChatRequest) -> Reply:
     return Reply(" | ".join(results) or "idle")
 
 
-async def ordered(kernel: Kernel, *calls: tuple[str, dict[str, object]]) -> Process:
+async def ordered(kernel: Kernel, *calls: tuple[str, Mapping[str, object]]) -> Process:
     return await kernel.spawn(task=json.dumps(calls), name="o", root=ROOT)
 
 
 def test_by_sender_while_others_wait(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         sender = await kernel.spawn(task=None, name="s", root=ROOT, interactive=True)
         reader = await ordered(
             kernel, ("receive", {"sender": sender.pid}), ("receive", {}), ("receive", {"sender": 0})
@@ -49,7 +50,7 @@ def test_by_sender_while_others_wait(tmp_path: Path) -> None:
 
 
 def test_a_timeout_is_etime_and_takes_nothing(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         sender = await kernel.spawn(task=None, name="s", root=ROOT, interactive=True)
         timed = {"sender": sender.pid, "timeout": 2.0}
         reader = await ordered(kernel, ("receive", timed), ("receive", {}))
@@ -66,7 +67,7 @@ def test_a_timeout_is_etime_and_takes_nothing(tmp_path: Path) -> None:
 def test_of_a_sender_that_has_ended_or_does_nothing_more_is_expected(
     tmp_path: Path, reaped: bool
 ) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         sender = await kernel.spawn(task=None, name="s", root=ROOT, interactive=True)
         reader = await ordered(kernel, *[("receive", {"sender": sender.pid})] * 3)
         await kernel.send(reader.pid, "last words", sender.pid)
@@ -84,7 +85,7 @@ def test_of_a_sender_that_has_ended_or_does_nothing_more_is_expected(
 
 
 def test_usr1_is_a_message_with_a_name(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
         await kernel.signal(process, Signal.USR1, "look")
         await until(lambda: len(process.space) == 2)
@@ -94,7 +95,7 @@ def test_usr1_is_a_message_with_a_name(tmp_path: Path) -> None:
 
 
 def test_a_message_of_another_process_says_whose_it_is(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         reader = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
         sender = await ordered(kernel, ("send", {"pid": reader.pid, "text": "hello"}))
         await ended(sender)

@@ -40,7 +40,7 @@ async def at_work(kernel: Kernel, task: str = "long") -> Process:
 
 
 def test_it_says_what_is_done_and_ends_with_143(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await at_work(kernel)
         await kernel.signal(process, Signal.TERM)
         assert await ended(process) == (143, "half is done")
@@ -56,7 +56,7 @@ def test_it_says_what_is_done_and_ends_with_143(tmp_path: Path) -> None:
 
 
 def test_a_call_under_way_is_cut_off_first(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await at_work(kernel, "waiter")
         await kernel.signal(process, Signal.TERM)
         assert await ended(process) == (143, "half is done")
@@ -66,7 +66,7 @@ def test_a_call_under_way_is_cut_off_first(tmp_path: Path) -> None:
 
 
 def test_the_last_turn_is_bounded_in_tokens(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await at_work(kernel, "talker")
         await kernel.signal(process, Signal.TERM)
         await until(lambda: process.ending != 0)
@@ -79,7 +79,7 @@ def test_the_last_turn_is_bounded_in_tokens(tmp_path: Path) -> None:
 
 
 def test_the_last_turn_makes_no_calls(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await at_work(kernel, "caller")
         await kernel.signal(process, Signal.TERM)
         assert await ended(process, timeout_s=1) == (143, "one more")
@@ -93,7 +93,7 @@ def test_the_last_turn_is_bounded_in_time_also_over_a_stop_and_a_crash(tmp_path:
             process = await at_work(machine.kernel, "talker")
             pid, loop = process.pid, asyncio.get_running_loop()
             await machine.kernel.signal(process, Signal.TERM)
-            await until(lambda p=process: p.ending != 0)
+            await until(lambda p: p.ending != 0, process)
             began = loop.time()
             if stop:
                 await machine.kernel.signal(process, Signal.STOP)
@@ -108,7 +108,7 @@ def test_the_last_turn_is_bounded_in_time_also_over_a_stop_and_a_crash(tmp_path:
 
 
 def test_who_is_told_twice_ends_at_once(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await at_work(kernel, "talker")
         await kernel.signal(process, Signal.TERM)
         await until(lambda: process.ending != 0)
@@ -121,7 +121,7 @@ def test_who_is_told_twice_ends_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ticks", range(0, 24, 2))
 def test_kill_wins_whenever_it_comes(tmp_path: Path, ticks: int) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await at_work(kernel, "talker")
         term = asyncio.create_task(kernel.signal(process, Signal.TERM))
         for _tick in range(ticks):
@@ -134,7 +134,7 @@ def test_kill_wins_whenever_it_comes(tmp_path: Path, ticks: int) -> None:
 
 
 def test_an_idle_process_ends_at_once(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
         await until(lambda: process.waits_for == "a message")
         await kernel.signal(process, Signal.TERM)
@@ -172,7 +172,7 @@ def test_a_kill_that_was_acknowledged_is_not_weakened_by_a_crash(
 
 
 def test_xcpu_from_outside_is_a_term_of_another_name(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         process = await at_work(kernel, "waiter")
         await kernel.signal(process, Signal.XCPU)
         assert await ended(process) == (152, "half is done")

@@ -17,7 +17,7 @@ from test_messages_are_received_selectively import ordered, orders
 
 
 def test_two_and_three_in_a_circle(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         for size in (2, 3):
             for process in list(kernel.table)[1:]:
                 await kernel.signal(process, Signal.KILL)
@@ -29,10 +29,10 @@ def test_two_and_three_in_a_circle(tmp_path: Path) -> None:
             for number, process in enumerate(processes):
                 target = processes[(number + 1) % size].pid
                 await kernel.send(process.pid, json.dumps([("receive", {"sender": target})]))
-                await until(lambda p=process: p.waits_for.startswith("a message"))
+                await until(lambda p: p.waits_for.startswith("a message"), process)
                 await asyncio.sleep(0.1)
             last = processes[-1]
-            await until(lambda p=last: p.waits_for == "a message")
+            await until(lambda p: p.waits_for == "a message", last)
             told = last.space.table[2].page.text
             assert told.startswith("EDEADLK: all would wait forever: ")
             named = [
@@ -44,13 +44,13 @@ def test_two_and_three_in_a_circle(tmp_path: Path) -> None:
             assert all(process.state is State.BLOCKED for process in processes[:-1])
             # The way out: the one that was told answers, and the circle is open.
             await kernel.send(pids[-2], "here", last.pid)
-            await until(lambda p=processes[-2]: p.waits_for == "a message")
+            await until(lambda p: p.waits_for == "a message", processes[-2])
 
     simulate(tmp_path, main, script=orders)
 
 
 def test_a_parent_and_a_child_that_wait_for_each_others_end(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         parent = await ordered(kernel, ("wait", {"pid": 3}))
         await kernel.signal(parent, Signal.STOP)
         child = await kernel.spawn(
@@ -66,7 +66,7 @@ def test_a_parent_and_a_child_that_wait_for_each_others_end(tmp_path: Path) -> N
 
 
 def test_a_wait_for_any_of_several_has_hope_while_one_can_go_on(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         parent = await ordered(kernel, ("wait_any", {}), ("wait_any", {}))
         await kernel.signal(parent, Signal.STOP)
         # One child waits for its parent's end, the other for the outside world.
@@ -89,7 +89,7 @@ def test_a_wait_for_any_of_several_has_hope_while_one_can_go_on(tmp_path: Path) 
 
 
 def test_a_stopped_process_and_a_timed_wait_are_hope(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         one = await kernel.spawn(task=None, name="one", root=ROOT, interactive=True)
         two = await kernel.spawn(task=None, name="two", root=ROOT, interactive=True)
         await kernel.send(one.pid, json.dumps([("receive", {"sender": two.pid, "timeout": 5.0})]))
@@ -106,12 +106,12 @@ def test_a_stopped_process_and_a_timed_wait_are_hope(tmp_path: Path) -> None:
 def test_an_answer_on_its_way_is_no_deadlock(tmp_path: Path) -> None:
     """Whoever has sent what the other waits for may wait for the other, at once."""
 
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         for _round in range(10):
             one = await kernel.spawn(task=None, name="one", root=ROOT, interactive=True)
             two = await kernel.spawn(task=None, name="two", root=ROOT, interactive=True)
             await kernel.send(one.pid, json.dumps([("receive", {"sender": two.pid})]))
-            await until(lambda p=one: p.waits_for.startswith("a message from"))
+            await until(lambda p: p.waits_for.startswith("a message from"), one)
             _, letter = kernel.letter(one.pid, "here", two.pid)
             one.mailbox.put(letter)
             deadlock.check(kernel.table, two, {one.pid})  # in the same step of the loop

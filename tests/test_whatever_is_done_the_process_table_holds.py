@@ -88,7 +88,7 @@ class Table(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.moves = Moves(Process.__dict__["state"])
-        Process.state = self.moves  # type: ignore[assignment]
+        setattr(Process, "state", self.moves)  # noqa: B010
         self.folder = tempfile.TemporaryDirectory()
         self.loop = virtual_time.VirtualLoop()
         asyncio.set_event_loop(self.loop)
@@ -110,7 +110,7 @@ class Table(RuleBasedStateMachine):
             self.loop.close()
             asyncio.set_event_loop(None)
             self.folder.cleanup()
-            Process.state = self.moves.slot
+            setattr(Process, "state", self.moves.slot)  # noqa: B010
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
