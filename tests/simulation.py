@@ -15,7 +15,7 @@ from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import Script, SimulatedDriver, echo
 from llmos.kernel.engine.supervisor import Engine
-from llmos.kernel.journal import Journal
+from llmos.kernel.journal import Journal, _Job
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.process import Process, State
 from llmos.kernel.recovery import recover
@@ -27,6 +27,36 @@ T = TypeVar("T")
 
 CAPACITY = Capacity(max_num_seqs=64, window_tokens=4096, kv_cache_tokens=65536)
 ROOT = Path("/")
+
+
+class TickingDisk:
+    """A journal that works in the loop's own thread, some turns of the loop after it was asked: the
+    same way twice, which a thread cannot promise."""
+
+    def __init__(self, journal: Journal, ticks: int) -> None:
+        self.ticks = ticks
+        self._journal = journal
+        self._jobs: list[_Job] = []
+        journal._enqueue = self._enqueue  # type: ignore[method-assign]
+
+    def _enqueue(self, job: _Job) -> None:
+        self._jobs.append(job)
+        if len(self._jobs) == 1:
+            self._turn(self.ticks)
+
+    def _turn(self, left: int) -> None:
+        if left:
+            asyncio.get_running_loop().call_soon(self._turn, left - 1)
+        else:
+            self.write()
+
+    def write(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        if jobs:
+            self._journal._run(jobs)
+
+    def forget(self) -> None:
+        self._jobs.clear()
 
 
 class Machine:
@@ -50,12 +80,16 @@ class Machine:
         self._background: list[asyncio.Task[None]] = []
         self._journal: Journal
         self._loaded = False
+        self.disk: TickingDisk | None = None
+        self.disk_ticks: int | None = None  # None: a real thread
 
     async def boot(self) -> Kernel:
         """A new kernel over the folder; what was there goes on."""
         self.driver = driver = SimulatedDriver(self._script, capacity=self._capacity)
         self._journal = journal = open_journal(self.config.journal)
         self._loop.watch(lambda: journal.busy)
+        if self.disk_ticks is not None:
+            self.disk = TickingDisk(journal, self.disk_ticks)
         engine = Engine(driver)
         self.kernel = kernel = Kernel(
             self.config, journal, engine, self.plugins, PROGRAMS, self._loop.time
@@ -81,6 +115,8 @@ class Machine:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        if self.disk is not None:
+            self.disk.write()
         self._journal.close()
 
     async def crash(self) -> None:
@@ -90,6 +126,8 @@ class Machine:
         with contextlib.suppress(queue.Empty):
             while True:
                 journal._queue.get_nowait()
+        if self.disk is not None:
+            self.disk.forget()
         journal._enqueue = lambda job: None  # type: ignore[method-assign]
         self.kernel.parking = True
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -143,10 +181,10 @@ def simulate(
 # ---- for those who watch ------------------------------------------------------------------
 
 
-async def until(holds: Callable[[], bool], timeout_s: float = 100.0) -> None:
+async def until(holds: Callable[..., bool], *of: object, timeout_s: float = 100.0) -> None:
     """Wait until something holds, on virtual time."""
     async with asyncio.timeout(timeout_s):
-        while not holds():
+        while not holds(*of):
             await asyncio.sleep(0.001)
 
 

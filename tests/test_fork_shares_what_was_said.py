@@ -28,7 +28,7 @@ async def told(kernel: Kernel, story: str = STORY) -> Process:
 
 
 def test_the_pages_are_the_same_and_then_each_goes_its_way(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         parent = await told(kernel)
         child = await kernel.fork(parent, task="and now?", interactive=False)
         assert pages(child)[:2] == pages(parent)
@@ -55,7 +55,7 @@ def test_on_disk_the_frames_are_shared_and_after_a_crash_all_is_there(tmp_path: 
 
 
 def test_the_child_hits_the_prefix_cache_of_its_parent(tmp_path: Path) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         parent = await told(kernel)
         child = await kernel.fork(parent, task="and now?", interactive=False)
         await ended(child)
@@ -83,7 +83,7 @@ def family(request: ChatRequest) -> Reply:
 def test_as_a_syscall_it_returns_0_in_the_child_and_other_calls_are_the_parents(
     tmp_path: Path,
 ) -> None:
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         parent = await kernel.spawn(task="go", name=None, root=ROOT)
         status, output = await ended(parent)
         assert status == 0
@@ -101,14 +101,14 @@ def test_in_the_middle_of_a_turn_it_may_come_at_any_moment(tmp_path: Path) -> No
         kernel = machine.kernel
         for ticks in range(60):
             parent = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
-            await until(lambda p=parent: p.waits_for == "a message")
+            await until(lambda p: p.waits_for == "a message", parent)
             sent = asyncio.create_task(kernel.send(parent.pid, "call list_processes"))
             for _ in range(ticks // 2):
                 await asyncio.sleep(0.0 if ticks % 2 else 0.001)
             child = await kernel.fork(parent, task="count 3", interactive=False)
             assert await ended(child) == (0, "1 2 3"), ticks
             await sent
-            await until(lambda p=parent: p.waits_for == "a message" and len(p.space) == 4)
+            await until(lambda p: p.waits_for == "a message" and len(p.space) == 4, parent)
         found = [pages(process) for process in kernel.table]
         await machine.crash()
         kernel = await machine.boot()
@@ -123,7 +123,7 @@ def test_a_child_forked_while_its_parent_makes_a_call_does_not_make_it_too(tmp_p
             return Reply(calls=(("receive", "{}"),))
         return echo(request)
 
-    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+    async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         parent = await kernel.spawn(task="go", name=None, root=ROOT)
         await until(lambda: parent.waits_for == "receive")
         child = await kernel.fork(parent)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llmos.kernel import messages
 from llmos.kernel.engine.driver import Capacity, ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver, echo
 from llmos.kernel.kernel import Kernel
@@ -41,9 +42,9 @@ def test_the_answer_is_that_of_an_unstopped_run_wherever_it_is_stopped(tmp_path:
     async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         for stop in range(40):
             process = await kernel.spawn(task="count 40", name=None, root=ROOT)
-            heard: list[str] = []
-            kernel.bus.attach(process.pid, lambda e, h=heard: h.append(getattr(e, "text", "")))
-            await until(lambda p=process: p.state is State.RUNNING)
+            heard: list[messages.Event] = []
+            kernel.bus.attach(process.pid, heard.append)
+            await until(lambda p: p.state is State.RUNNING, process)
             before = driver.totals.tokens_out
             while driver.totals.tokens_out - before < stop and process.alive:
                 await asyncio.sleep(0.0005)
@@ -54,7 +55,8 @@ def test_the_answer_is_that_of_an_unstopped_run_wherever_it_is_stopped(tmp_path:
             assert driver.totals.tokens_out == done, "nothing is generated for a stopped process"
             await kernel.signal(process, Signal.CONT)
             assert await ended(process) == (0, NUMBERS)
-            assert "".join(heard).startswith(NUMBERS), "each word is shown once"
+            shown = [event.text for event in heard if isinstance(event, messages.Text)]
+            assert "".join(shown) == NUMBERS, "each word is shown once"
 
     simulate(tmp_path, main)
 
@@ -167,7 +169,7 @@ def test_kill_ends_a_stopped_process(tmp_path: Path) -> None:
             process = await kernel.spawn(task="count 3000", name=None, root=ROOT)
             await generating(process)
             await kernel.signal(process, Signal.STOP)
-            await until(lambda p=process: p.state is State.STOPPED)
+            await until(lambda p: p.state is State.STOPPED, process)
             await kernel.signal(process, signal)
             assert (await ended(process))[0] == status
 

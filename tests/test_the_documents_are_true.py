@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "pilot/MODEL_CARD.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/processes.md",
+    "pilot/MODEL_CARD.md",
+)
 ROOMS = "kernel|memory|syscalls|plugins|shell|pilot|tests|bench|docs|requirements"
 
 
