@@ -15,13 +15,14 @@ from pathlib import Path
 from ..memory.swap import SwapDamaged, keep_drafts_of
 from ..syscalls.registry import PluginRegistry
 from .config import KernelConfig, parse
+from .core import Running
 from .engine.driver import EngineDriver
 from .engine.fork import guard_forks
 from .engine.simulated import SimulatedDriver
 from .engine.supervisor import Engine
 from .engine.vllm import VllmDriver, VllmSettings
 from .journal import JournalError
-from .kernel import Kernel, Running
+from .kernel import Kernel
 from .overseer import Overseer
 from .process import Process
 from .recovery import recover

@@ -1,112 +1,32 @@
-"""The kernel: the process table and everything that acts on it, put together.
-
-Every change follows one form: the statements go to the journal, and what they mean for memory runs
-in `after`, as soon as the commit is known and whether or not the caller still waits for it.
-"""
+"""The kernel: all of its layers put together, and its life from boot to halt."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
-import logging
 import math
-import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
 from ..memory.address_space import AddressSpace
-from ..memory.draft import EMPTY
 from ..memory.pager import Pager
-from ..memory.swap import Statement, delete_draft, share_pages, write_page
-from ..syscalls.dispatch import Dispatcher
-from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
-from ..syscalls.registry import PluginRegistry
-from . import messages, records
-from .agent import DEFAULT_TEXT
-from .bus import Bus
-from .config import KernelConfig
-from .engine.driver import EngineUnusable, ToolSpec
-from .engine.supervisor import Engine
-from .journal import Journal
-from .limits import NO_LIMITS, Limits
-from .links import Links, read_links
-from .mailbox import FROM_OUTSIDE, Message
-from .messages import ExitInfo
-from .process import INIT_PID, Accounting, Process, State, Waiting
-from .scheduler import Scheduler
-from .signals import Signal
+from . import records
+from .birth import Births
+from .control import Control
+from .ending import Endings
+from .engine.driver import EngineUnusable
+from .links import read_links
+from .process import INIT_PID, Process, State, Waiting
 from .table import ProcessTable
 
-log = logging.getLogger(__name__)
-
-NAME_LENGTH = 40
-MAX_MAILBOX = 1000
 PARK_GRACE_S = 5.0
 MAX_RESERVE_TOKENS = 512
 ALARM_SLACK_S = 0.01
-NICEST, LEAST_NICE = 19, -20
 
 
-Along = Callable[[Process], tuple[Sequence[Statement], Callable[[], None]]]
-"""For a new process, what its parent writes in the same transaction, and what that means for
-memory."""
-
-
-class Running(Protocol):
-    """A program at work in a process: what the kernel starts and stops."""
-
-    cannot_repeat: bool
-    """True while something is under way that must not be cut off without need."""
-
-    async def run(self) -> None:
-        """Until the process has exited or the kernel parks."""
-        ...
-
-
-class Kernel:
-    """Owns every process. All methods run on the kernel's loop.
-
-    `programs` says by name what can run in a process, and how it is made to. `clock` gives Unix
-    seconds.
-    """
-
-    def __init__(
-        self,
-        config: KernelConfig,
-        journal: Journal,
-        engine: Engine,
-        plugins: PluginRegistry,
-        programs: Mapping[str, Callable[[Kernel, Process], Running]],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.config = config
-        self.journal = journal
-        self.engine = engine
-        self.plugins = plugins
-        self.dispatcher = Dispatcher(plugins.table)
-        self.table = ProcessTable()
-        self.scheduler = Scheduler()
-        self.bus = Bus()
-        self.links = Links()
-        self.clock = clock
-        self.pager: Pager | None = None
-        self.parking = False
-        self.interrupted_calls: set[tuple[int, str]] = set()
-        """Calls that a crash cut off and that must not be made again, (pid, call_id)."""
-        self.started = time.monotonic()
-        self._message_ids = itertools.count(1)
-        self._programs = programs
-        self._at_work: dict[int, Running] = {}
-        self._errands: set[asyncio.Task[None]] = set()
-        self._unborn: Counter[int] = Counter()  # by parent: births that are being committed
-        self._reaped = Accounting()
-        self._carried = Accounting()
-
-    # ---- life -----------------------------------------------------------------------------
+class Kernel(Births, Control, Endings):
+    """Owns every process, from boot to halt. `core.py` says how it is made."""
 
     def adopt_all(
         self,
@@ -154,446 +74,13 @@ class Kernel:
             if process.adopted and not process.alive:
                 self.errand(self.reap(process))  # the crash came before pid 1 got to it
             elif process.alive and process.pid != INIT_PID:
-                self._start(process)
+                self.start(process)
 
-    async def follow_engine(self) -> None:
-        """Open the scheduler whenever the engine is ready; a task of its own."""
-        with contextlib.suppress(EngineUnusable):
-            capacity = await self.engine.ready()
-            reserve = min(MAX_RESERVE_TOKENS, capacity.window_tokens // 8)
-            self.pager = Pager(capacity.window_tokens, reserve)
-            self.scheduler.open(capacity.max_num_seqs)
-
-    async def park(self) -> None:
-        """Stop stepping; every process goes on from its last page at the next boot. A syscall
-        that must not be cut off is given a few seconds to finish."""
-        self.parking = True
-        tasks: list[asyncio.Task[None]] = list(self._errands)
-        for pid, running in self._at_work.items():
-            task = self.table.find(pid).task
-            if task is not None and not task.done():
-                tasks.append(task)
-                if not running.cannot_repeat:
-                    task.cancel()
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=PARK_GRACE_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    # ---- birth ----------------------------------------------------------------------------
-
-    async def spawn(
-        self,
-        *,
-        task: str | None,
-        name: str | None,
-        root: Path,
-        parent: int = INIT_PID,
-        program: str = "agent",
-        interactive: bool = False,
-        nice: int | None = None,
-        tools: tuple[str, ...] | None = None,
-        limits: Limits = NO_LIMITS,
-        budget: int | None = None,
-        new_group: bool = False,
-        sender: int = FROM_OUTSIDE,
-        spawn_key: str | None = None,
-        along: Along | None = None,
-    ) -> Process:
-        """A new process, in the journal when this returns. What is None is as the parent has it.
-
-        Raises EAGAIN (a limit is reached), EINVAL, ESRCH (no such parent).
-        """
-        if spawn_key is not None:
-            again = await self.journal.read(lambda c: records.read_pid_of(c, spawn_key))
-            if again is not None and again in self.table:
-                return self.table.find(again)
-        above = self._living(parent)
-        self.check_program(program)
-        self.check_tools(tools)
-        self._check_room(above)
-        if task is None and not interactive:
-            raise EINVAL("a process that is not interactive needs a task")
-        pid = self.table.new_pid()
-        alone = new_group or parent == INIT_PID
-        process = Process(
-            pid=pid,
-            parent=parent,
-            program=program,
-            name=_label(name or task or program),
-            root=root,
-            interactive=interactive,
-            created=self.clock(),
-            spawn_key=spawn_key,
-            space=AddressSpace(DEFAULT_TEXT),
-            group=pid if alone else above.group,
-            session=pid if parent == INIT_PID else above.session,
-            nice=above.nice if nice is None else checked_nice(nice),
-            tools=above.tools if tools is None else tools,
-            limits=above.limits.attenuated(limits),
-            budget=budget,
-        )
-        statements: list[Statement] = []
-        if task is not None:
-            message = Message(next(self._message_ids), task, sender)
-            process.mailbox.put(message)
-            statements.append(records.insert_message(pid, message))
-        after = None
-        if along is not None:
-            more, after = along(process)
-            statements += more
-        await self._give_birth(process, above, budget, statements, after)
-        return process
-
-    async def fork(
-        self,
-        process: Process,
-        *,
-        task: str | None = None,
-        name: str | None = None,
-        interactive: bool | None = None,
-        call_id: str = "",
-        budget: int | None = None,
-        spawn_key: str | None = None,
-    ) -> Process:
-        """A child with the same pages, copy-on-write, which goes on by itself: with `task` as its
-        next message, or where its parent stands. Calls that wait for their result are the
-        parent's; in the child they are answered with EINTR, and the one named `call_id`, which
-        asked for the fork, with the news that it is the child.
-
-        Raises EAGAIN, ESRCH.
-        """
-        if spawn_key is not None:
-            again = await self.journal.read(lambda c: records.read_pid_of(c, spawn_key))
-            if again is not None and again in self.table:
-                return self.table.find(again)
-        self._living(process.pid)
-        self._check_room(process)
-        pid = self.table.new_pid()
-        child = Process(
-            pid=pid,
-            parent=process.pid,
-            program=process.program,
-            name=_label(name or task or process.name),
-            root=process.root,
-            interactive=process.interactive if interactive is None else interactive,
-            created=self.clock(),
-            spawn_key=spawn_key,
-            space=process.space.fork(),
-            group=process.group,
-            session=process.session,
-            nice=process.nice,
-            tools=process.tools,
-            limits=process.limits,
-            budget=budget,
-        )
-        statements = [share_pages(process.pid, process.image, pid, len(process.space))]
-        for call in child.space.unanswered_calls():
-            text = (
-                f"0 (this is the child, pid {pid})"
-                if call.call_id == call_id
-                else "EINTR: this process is a fork; the call belongs to its parent"
-            )
-            page = child.space.new_page(
-                "tool", text, self.engine.count_tokens(text), call_id=call.call_id
-            )
-            child.space.append(page)
-            statements += write_page(pid, 0, page, None)
-        if task is not None:
-            message = Message(next(self._message_ids), task)
-            child.mailbox.put(message)
-            statements.append(records.insert_message(pid, message))
-        await self._give_birth(child, process, budget, statements)
-        return child
-
-    async def _give_birth(
-        self,
-        process: Process,
-        above: Process,
-        asked: int | None,
-        statements: list[Statement],
-        after: Callable[[], None] | None = None,
-    ) -> None:
-        """Commit the new process; its budget comes out of that of the process above."""
-        process.budget = share = self._share(above, asked)
-        if above.budget is not None and share is not None:
-            above.budget -= share  # before the commit: nobody else may have it meanwhile
-            statements.append(records.grant(above.pid, -share))
-        self._unborn[above.pid] += 1
-        await self._to_the_end(self._bear(process, above, statements, after))
-
-    async def _bear(
-        self,
-        process: Process,
-        above: Process,
-        statements: list[Statement],
-        after: Callable[[], None] | None,
-    ) -> None:
-        # A parent that ends while this is committed leaves an orphan.
-        born = functools.partial(self._born, process, above.pid, after)
-        try:
-            await self.journal.commit([records.insert_process(process), *statements], born)
-        except Exception:
-            self._count_birth(above.pid)
-            if above.budget is not None and process.budget is not None:
-                above.budget += process.budget
-            raise
-
-    def _count_birth(self, parent: int) -> None:
-        self._unborn[parent] -= 1
-        if not self._unborn[parent]:
-            del self._unborn[parent]
-
-    def _born(self, process: Process, parent: int, after: Callable[[], None] | None) -> None:
-        self._count_birth(parent)
-        self.table.add(process)
-        if after is not None:
-            after()
-        if process.parent not in self.table or not self.table.find(process.parent).alive:
-            self.table.reparent(process, INIT_PID)
-            self.errand(self.journal.commit([records.adopt(process.pid)]))
-        self._start(process)
-
-    @staticmethod
-    def _share(above: Process, asked: int | None) -> int | None:
-        """The budget of a child: what it asks for, or half of what is there."""
-        if asked is not None and asked < 1:
-            raise EINVAL(f"a budget of {asked} tokens is none", hint="give it 1 or more")
-        if above.budget is None:
-            return asked
-        left = int(above.tokens_left)
-        share = left // 2 if asked is None else asked
-        if share < 1 or share > left:
-            raise EAGAIN(
-                f"process {above.pid} has {max(left, 0)} tokens of its budget left,"
-                f" {max(share, 1)} are needed",
-                hint="ask for less, or let a child end: what it leaves comes back",
-            )
-        return share
-
-    def _check_room(self, above: Process) -> None:
-        if self.parking:
-            raise EAGAIN("the kernel is halting", hint="boot it again")
-        if self.table.num_alive() + self._unborn.total() >= self.config.max_processes:
-            raise EAGAIN(
-                f"{self.config.max_processes} processes are alive, which is the limit",
-                hint="wait for some to end",
-            )
-        depth = sum(1 for _ in self.table.ancestors(above.pid))
-        deepest = min(self.config.max_depth, above.limits.of("depth").hard)
-        if depth >= deepest:
-            raise EAGAIN(
-                f"process {above.pid} is {depth} levels below the first, which is the limit",
-                hint="do the work instead of passing it on",
-            )
-        most = above.limits.of("children").hard
-        children = self.table.num_children(above.pid) + self._unborn[above.pid]
-        if above.pid != INIT_PID and children >= most:
-            raise EAGAIN(
-                f"process {above.pid} has {most:.0f} children, which is its limit",
-                hint="wait for one of them",
-            )
-
-    def check_program(self, program: str) -> None:
-        """Raises EINVAL."""
-        if program not in self._programs:
-            raise EINVAL(
-                f"there is no program {program!r}",
-                hint="there are " + ", ".join(sorted(self._programs)),
-            )
-
-    def check_tools(self, tools: Iterable[str] | None) -> None:
-        """Raises ENOSYS."""
-        for name in tools or ():
-            self.plugins.table.lookup(name)  # raises ENOSYS, with the nearest name
-
-    def _living(self, pid: int) -> Process:
-        process = self.table.find(pid)
-        if not process.alive:
-            raise ESRCH(f"process {pid} has ended")
-        return process
-
-    def new_message_id(self) -> int:
-        return next(self._message_ids)
-
-    def check_can_start(self, processes: Sequence[Process]) -> None:
-        """Raises EAGAIN, EINVAL."""
-        if self.table.num_alive() + len(processes) > self.config.max_processes:
-            raise EAGAIN(
-                f"{len(processes)} more processes would be over {self.config.max_processes},"
-                " which is the limit",
-                hint="wait for some to end",
-            )
-        for process in processes:
-            self.check_program(process.program)
-
-    def take_in(self, processes: Iterable[Process]) -> None:
-        """Processes that another kernel, or this one in earlier days, has let go."""
-        for process in processes:
-            self.table.add(process)
-            self._carried.add(process.accounting)
-            if process.alive:
-                self._start(process)
-
-    def _start(self, process: Process) -> None:
+    def start(self, process: Process) -> None:
         running = self._programs[process.program](self, process)
         self._at_work[process.pid] = running
         process.task = asyncio.create_task(running.run(), name=f"process {process.pid}")
         self.watch_the_clock(process)
-
-    # ---- what is done to processes --------------------------------------------------------
-
-    async def exec(
-        self, process: Process, *, task: str, program: str = "agent", name: str | None = None
-    ) -> None:
-        """Replace what runs in a process: another program, an empty address space, the task as
-        its first message. Pid, tree, mailbox, limits and usage stay.
-
-        Raises EINVAL, ESRCH, and EAGAIN while a call is under way that must not be cut off, or
-        another exec.
-        """
-        self._living(process.pid)
-        self.check_program(program)
-        running = self._at_work.get(process.pid)
-        if running is None or running.cannot_repeat:
-            what = (
-                "is being replaced" if running is None else "makes a call that must not be cut off"
-            )
-            raise EAGAIN(f"process {process.pid} {what}", hint="try again when it is over")
-        del self._at_work[process.pid]  # until the next program is at work, nobody can exec again
-        await self._to_the_end(self._replace(process, task, program, _label(name or task)))
-
-    async def _replace(self, process: Process, task: str, program: str, label: str) -> None:
-        task_at_work = process.task
-        assert task_at_work is not None
-        task_at_work.cancel()
-        try:
-            await asyncio.gather(task_at_work, return_exceptions=True)
-            # What it had committed takes place first; it may have been its end.
-            await self.journal.read(lambda _: None)
-            self._living(process.pid)
-            await self._commit_image(process, task, program, label)
-        finally:
-            if process.alive and not self.parking:
-                self._start(process)
-
-    async def _commit_image(self, process: Process, task: str, program: str, label: str) -> None:
-        image, message = process.image + 1, Message(next(self._message_ids), task)
-
-        def replace() -> None:
-            for call in process.space.unanswered_calls():
-                self.interrupted_calls.discard((process.pid, call.call_id))
-            process.image, process.program, process.name = image, program, label
-            process.space, process.draft = AddressSpace(DEFAULT_TEXT), EMPTY
-            process.mailbox.put(message)
-
-        await self.journal.commit(
-            [
-                records.update(
-                    process.pid, image=image, program=program, name=label, text=DEFAULT_TEXT
-                ),
-                delete_draft(process.pid),
-                records.delete_intents(process.pid),
-                records.insert_message(process.pid, message),
-            ],
-            replace,
-        )
-
-    async def send(
-        self, pid: int, text: str, sender: int = FROM_OUTSIDE, kind: str = "message"
-    ) -> None:
-        """Put a message into a mailbox; in the journal when this returns. Raises ESRCH, EAGAIN."""
-        process, message = self.letter(pid, text, sender, kind)
-        await self.journal.commit(
-            [records.insert_message(pid, message)], lambda: process.mailbox.put(message)
-        )
-
-    def letter(
-        self, pid: int, text: str, sender: int = FROM_OUTSIDE, kind: str = "message"
-    ) -> tuple[Process, Message]:
-        """A message that the process can take. Raises ESRCH, EAGAIN."""
-        process = self.table.find(pid)
-        if not process.alive or pid == INIT_PID:
-            raise ESRCH(f"process {pid} takes no messages")
-        if len(process.mailbox) >= MAX_MAILBOX:
-            raise EAGAIN(
-                f"{MAX_MAILBOX} messages wait for process {pid}, which is the limit",
-                hint="let it answer some",
-            )
-        return process, Message(next(self._message_ids), text, sender, kind, self.clock())
-
-    async def signal(self, process: Process, signal: Signal, payload: str = "") -> None:
-        """Deliver a signal; it is in the journal when this returns, and takes effect at the next
-        token boundary. To a process that has ended it does nothing."""
-        if not process.alive or process.pid == INIT_PID:
-            return
-        match signal:
-            case Signal.USR1:
-                await self.send(process.pid, payload, kind="USR1")
-                return
-            case Signal.CHLD:
-                process.child_ended.set()
-                return
-            case Signal.STOP:
-                changes = [records.update(process.pid, stopped=1)]
-            case Signal.CONT:
-                changes = [records.update(process.pid, stopped=0)]
-            case Signal.INT:
-                changes = [records.raise_signal(process.pid, signal)]
-            case _:  # it ends the process: one that was stopped must be able to
-                changes = [
-                    records.raise_signal(process.pid, signal),
-                    records.update(process.pid, stopped=0),
-                ]
-
-        def deliver() -> None:
-            if process.alive:
-                if signal in (Signal.TERM, Signal.KILL, Signal.XCPU):
-                    process.stopped = False
-                process.deliver(signal)
-
-        await self.journal.commit(changes, deliver)
-
-    async def link(self, one: Process, other: Process) -> None:
-        """Let two processes share their fate. Raises EINVAL, EPERM, ESRCH."""
-        self.check_link(one, other)
-        await self.journal.commit(*self.links.join(one, other))
-
-    async def unlink(self, one: Process, other: Process) -> None:
-        await self.journal.commit(*self.links.part(one, other))
-
-    def check_link(self, one: Process, other: Process) -> None:
-        """Raises EINVAL, EPERM, ESRCH."""
-        if one is other:
-            raise EINVAL(f"process {one.pid} cannot be linked to itself")
-        for process in (one, other):
-            self._living(process.pid)
-            if process.pid == INIT_PID:
-                raise EPERM("process 1 ends with the kernel")
-
-    async def set_nice(self, process: Process, nice: int) -> None:
-        """Raises EINVAL."""
-        checked_nice(nice)
-
-        def change() -> None:
-            process.nice = nice
-
-        await self.journal.commit([records.update(process.pid, nice=nice)], change)
-
-    async def set_group(self, process: Process, group: int) -> None:
-        """Move a process to the group of another one of its session, or to one of its own.
-        Raises EPERM, ESRCH."""
-        if group != process.pid and not any(
-            member.session == process.session for member in self.table.group(group)
-        ):
-            raise ESRCH(f"there is no group {group} in the session of process {process.pid}")
-
-        def change() -> None:
-            if process.pid in self.table:
-                self.table.regroup(process, group)
-
-        await self.journal.commit([records.update(process.pid, pgid=group)], change)
 
     def watch_the_clock(self, process: Process) -> None:
         """Wake a process up when its wall time is over: it may be waiting for something else."""
@@ -621,139 +108,27 @@ class Kernel:
             loop = asyncio.get_running_loop()
             process.alarm = loop.call_later(ALARM_SLACK_S, self._time_is_up, process)
 
-    # ---- end ------------------------------------------------------------------------------
+    async def follow_engine(self) -> None:
+        """Open the scheduler whenever the engine is ready; a task of its own."""
+        with contextlib.suppress(EngineUnusable):
+            capacity = await self.engine.ready()
+            reserve = min(MAX_RESERVE_TOKENS, capacity.window_tokens // 8)
+            self.pager = Pager(capacity.window_tokens, reserve)
+            self.scheduler.open(capacity.max_num_seqs)
 
-    async def end(
-        self, process: Process, status: int, output: str, statements: Iterable[Statement] = ()
-    ) -> None:
-        """The process becomes a zombie; its children go to pid 1, and dead ones are reaped. What
-        is left of its budget returns to its parent."""
-        output = self.links.explained(process.pid, status, output)
-        ended = ExitInfo(process.pid, status, output, process.accounting.usage())
-        orphans = self.table.children(process.pid)
-        above = self.table.get(process.parent)
-        left = 0
-        if process.budget is not None and above is not None and above.budget is not None:
-            left = process.budget - process.accounting.tokens
-        returned = [records.grant(process.parent, left), records.grant(process.pid, -left)]
-        await self.journal.commit(
-            [
-                records.update_progress(process),
-                records.update_exit(process.pid, ended),
-                delete_draft(process.pid),
-                *self.links.end(process.pid, status),
-                records.delete_intents(process.pid),
-                *(records.adopt(orphan.pid) for orphan in orphans),
-                *(returned if left else ()),
-                *statements,
-            ],
-            lambda: self._ended(process, ended, orphans, above, left),
-        )
-        for child in (*orphans, process):
-            if child.adopted and not child.alive:
-                self.errand(self.reap(child))
-
-    def _ended(
-        self,
-        process: Process,
-        ended: ExitInfo,
-        orphans: list[Process],
-        above: Process | None,
-        left: int,
-    ) -> None:
-        if above is not None and above.budget is not None and process.budget is not None:
-            above.budget += left
-            process.budget -= left
-        process.exit, process.state, process.waiting = ended, State.ZOMBIE, Waiting()
-        process.pending, process.stopped, process.draft = None, False, EMPTY
-        self.table.note_death()
-        if process.alarm is not None:
-            process.alarm.cancel()
-        process.exited.set()
-        self._at_work.pop(process.pid, None)
-        for orphan in self.table.children(process.pid):
-            self.table.reparent(orphan, INIT_PID)
-            if orphan not in orphans:  # born while the end was being committed
-                self.errand(self.journal.commit([records.adopt(orphan.pid)]))
-        self.links.ended(process.pid, ended.status)
-        self.bus.publish(messages.Exit(process.pid, ended.status, ended.output))
-        if above is not None:
-            above.child_ended.set()
-
-    async def reap(self, process: Process) -> None:
-        """Take a zombie out of the table; its pages stay in swap."""
-        if process.pid in self.table and not process.alive:
-            await self.journal.commit(self.reaping(process), lambda: self.reaped(process))
-
-    def reaping(self, process: Process) -> list[Statement]:
-        """Of a zombie: statements that are part of some commit, and `reaped` is of what follows."""
-        return [records.reap(process.pid), records.delete_messages(process.pid)]
-
-    def reaped(self, process: Process) -> None:
-        if process.pid in self.table:  # two may have waited for it
-            self.table.remove(process.pid)
-            self._reaped.add(process.accounting)
-
-    async def wait_any(self, parent: Process, pids: frozenset[int] | None = None) -> Process:
-        """The first child that has ended, or will, of `pids` or of all. It is not reaped yet."""
-        while True:
-            parent.child_ended.clear()
-            for child in self.table.children(parent.pid):
-                if not child.alive and (pids is None or child.pid in pids):
-                    return child
-            await parent.child_ended.wait()
-
-    def errand(self, work: Coroutine[object, object, None]) -> None:
-        """Something that must be done, and that nobody waits for."""
-        task = asyncio.create_task(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errand_done)
-
-    async def _to_the_end(self, work: Coroutine[object, object, None]) -> None:
-        """Do it, and to the end also if the caller is cancelled meanwhile."""
-        task = asyncio.create_task(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-        await asyncio.shield(task)
-
-    def _errand_done(self, task: asyncio.Task[None]) -> None:
-        self._errands.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("an errand failed", exc_info=task.exception())
-
-    # ---- syscalls -------------------------------------------------------------------------
-
-    def tools(self, process: Process) -> tuple[ToolSpec, ...]:
-        """The syscalls as the process's model sees them, in a fixed order."""
-        return tuple(
-            ToolSpec(spec.name, spec.summary, spec.parameters)
-            for spec in self.plugins.table.specs()
-            if (spec.listed if process.tools is None else spec.name in process.tools)
-        )
-
-    def effect_of(self, name: str) -> str:
-        """`pure`, `idempotent` or `once`; a call that does not exist has no effect."""
-        spec = self.plugins.table.find(name)
-        return spec.effect if spec else "pure"
-
-    # ---- looking --------------------------------------------------------------------------
-
-    def usage(self) -> messages.Usage:
-        """Of all processes since boot, ended ones included. What restored ones have brought with
-        them was another kernel's work."""
-        total = Accounting()
-        total.add(self._reaped)
-        for process in self.table:
-            total.add(process.accounting)
-        return total.less(self._carried).usage()
-
-
-def _label(text: str) -> str:
-    return " ".join(text.split())[:NAME_LENGTH] or "agent"
-
-
-def checked_nice(nice: int) -> int:
-    """Raises EINVAL."""
-    if not LEAST_NICE <= nice <= NICEST:
-        raise EINVAL(f"nice {nice} is not from {LEAST_NICE} (first) to {NICEST} (last)")
-    return nice
+    async def park(self) -> None:
+        """Stop stepping; every process goes on from its last page at the next boot. A syscall
+        that must not be cut off is given a few seconds to finish."""
+        self.parking = True
+        tasks: list[asyncio.Task[None]] = list(self._errands)
+        for pid, running in self._at_work.items():
+            task = self.table.find(pid).task
+            if task is not None and not task.done():
+                tasks.append(task)
+                if not running.cannot_repeat:
+                    task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=PARK_GRACE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,173 @@
+"""Control: what is done to processes that live. Messages, signals, exec, links, groups, nice."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..memory.address_space import AddressSpace
+from ..memory.draft import EMPTY
+from ..memory.swap import delete_draft
+from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
+from . import records
+from .agent import DEFAULT_TEXT
+from .core import Core, checked_nice, label
+from .mailbox import FROM_OUTSIDE, Message
+from .process import INIT_PID, Process
+from .signals import Signal
+
+MAX_MAILBOX = 1000
+
+
+class Control(Core):
+    """Everything that changes a process from outside."""
+
+    async def exec(
+        self, process: Process, *, task: str, program: str = "agent", name: str | None = None
+    ) -> None:
+        """Replace what runs in a process: another program, an empty address space, the task as
+        its first message. Pid, tree, mailbox, limits and usage stay.
+
+        Raises EINVAL, ESRCH, and EAGAIN while a call is under way that must not be cut off, or
+        another exec.
+        """
+        self.living(process.pid)
+        self.check_program(program)
+        running = self._at_work.get(process.pid)
+        if running is None or running.cannot_repeat:
+            what = (
+                "is being replaced" if running is None else "makes a call that must not be cut off"
+            )
+            raise EAGAIN(f"process {process.pid} {what}", hint="try again when it is over")
+        del self._at_work[process.pid]  # until the next program is at work, nobody can exec again
+        await self.to_the_end(self._replace(process, task, program, label(name or task)))
+
+    async def _replace(self, process: Process, task: str, program: str, label: str) -> None:
+        task_at_work = process.task
+        assert task_at_work is not None
+        task_at_work.cancel()
+        try:
+            await asyncio.gather(task_at_work, return_exceptions=True)
+            # What it had committed takes place first; it may have been its end.
+            await self.journal.read(lambda _: None)
+            self.living(process.pid)
+            await self._commit_image(process, task, program, label)
+        finally:
+            if process.alive and not self.parking:
+                self.start(process)
+
+    async def _commit_image(self, process: Process, task: str, program: str, label: str) -> None:
+        image, message = process.image + 1, Message(self.new_message_id(), task)
+
+        def replace() -> None:
+            for call in process.space.unanswered_calls():
+                self.interrupted_calls.discard((process.pid, call.call_id))
+            process.image, process.program, process.name = image, program, label
+            process.space, process.draft = AddressSpace(DEFAULT_TEXT), EMPTY
+            process.mailbox.put(message)
+
+        await self.journal.commit(
+            [
+                records.update(
+                    process.pid, image=image, program=program, name=label, text=DEFAULT_TEXT
+                ),
+                delete_draft(process.pid),
+                records.delete_intents(process.pid),
+                records.insert_message(process.pid, message),
+            ],
+            replace,
+        )
+
+    async def send(
+        self, pid: int, text: str, sender: int = FROM_OUTSIDE, kind: str = "message"
+    ) -> None:
+        """Put a message into a mailbox; in the journal when this returns. Raises ESRCH, EAGAIN."""
+        process, message = self.letter(pid, text, sender, kind)
+        await self.journal.commit(
+            [records.insert_message(pid, message)], lambda: process.mailbox.put(message)
+        )
+
+    def letter(
+        self, pid: int, text: str, sender: int = FROM_OUTSIDE, kind: str = "message"
+    ) -> tuple[Process, Message]:
+        """A message that the process can take. Raises ESRCH, EAGAIN."""
+        process = self.table.find(pid)
+        if not process.alive or pid == INIT_PID:
+            raise ESRCH(f"process {pid} takes no messages")
+        if len(process.mailbox) >= MAX_MAILBOX:
+            raise EAGAIN(
+                f"{MAX_MAILBOX} messages wait for process {pid}, which is the limit",
+                hint="let it answer some",
+            )
+        return process, Message(self.new_message_id(), text, sender, kind, self.clock())
+
+    async def signal(self, process: Process, signal: Signal, payload: str = "") -> None:
+        """Deliver a signal; it is in the journal when this returns, and takes effect at the next
+        token boundary. To a process that has ended it does nothing."""
+        if not process.alive or process.pid == INIT_PID:
+            return
+        match signal:
+            case Signal.USR1:
+                await self.send(process.pid, payload, kind="USR1")
+                return
+            case Signal.CHLD:
+                process.child_ended.set()
+                return
+            case Signal.STOP:
+                changes = [records.update(process.pid, stopped=1)]
+            case Signal.CONT:
+                changes = [records.update(process.pid, stopped=0)]
+            case Signal.INT:
+                changes = [records.raise_signal(process.pid, signal)]
+            case _:  # it ends the process: one that was stopped must be able to
+                changes = [
+                    records.raise_signal(process.pid, signal),
+                    records.update(process.pid, stopped=0),
+                ]
+
+        def deliver() -> None:
+            if process.alive:
+                if signal in (Signal.TERM, Signal.KILL, Signal.XCPU):
+                    process.stopped = False
+                process.deliver(signal)
+
+        await self.journal.commit(changes, deliver)
+
+    async def link(self, one: Process, other: Process) -> None:
+        """Let two processes share their fate. Raises EINVAL, EPERM, ESRCH."""
+        self.check_link(one, other)
+        await self.journal.commit(*self.links.join(one, other))
+
+    async def unlink(self, one: Process, other: Process) -> None:
+        await self.journal.commit(*self.links.part(one, other))
+
+    def check_link(self, one: Process, other: Process) -> None:
+        """Raises EINVAL, EPERM, ESRCH."""
+        if one is other:
+            raise EINVAL(f"process {one.pid} cannot be linked to itself")
+        for process in (one, other):
+            self.living(process.pid)
+            if process.pid == INIT_PID:
+                raise EPERM("process 1 ends with the kernel")
+
+    async def set_nice(self, process: Process, nice: int) -> None:
+        """Raises EINVAL."""
+        checked_nice(nice)
+
+        def change() -> None:
+            process.nice = nice
+
+        await self.journal.commit([records.update(process.pid, nice=nice)], change)
+
+    async def set_group(self, process: Process, group: int) -> None:
+        """Move a process to the group of another one of its session, or to one of its own.
+        Raises EPERM, ESRCH."""
+        if group != process.pid and not any(
+            member.session == process.session for member in self.table.group(group)
+        ):
+            raise ESRCH(f"there is no group {group} in the session of process {process.pid}")
+
+        def change() -> None:
+            if process.pid in self.table:
+                self.table.regroup(process, group)
+
+        await self.journal.commit([records.update(process.pid, pgid=group)], change)

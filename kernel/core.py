@@ -1,0 +1,177 @@
+"""The kernel's core: what it owns, and what every part of it does.
+
+The kernel is one object, written in layers, a file each: the core, then `birth`, `control` and
+`ending`, which do not know of each other, and `kernel`, which is all of them and its life.
+
+Every change follows one form: the statements go to the journal, and what they mean for memory runs
+in `after`, as soon as the commit is known and whether or not the caller still waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
+
+from ..memory.pager import Pager
+from ..syscalls.dispatch import Dispatcher
+from ..syscalls.errno import EINVAL, ESRCH
+from ..syscalls.registry import PluginRegistry
+from . import messages
+from .bus import Bus
+from .config import KernelConfig
+from .engine.driver import ToolSpec
+from .engine.supervisor import Engine
+from .journal import Journal
+from .links import Links
+from .process import Accounting, Process
+from .scheduler import Scheduler
+from .table import ProcessTable
+
+log = logging.getLogger(__name__)
+
+NAME_LENGTH = 40
+NICEST, LEAST_NICE = 19, -20
+
+
+class Running(Protocol):
+    """A program at work in a process: what the kernel starts and stops."""
+
+    cannot_repeat: bool
+    """True while something is under way that must not be cut off without need."""
+
+    async def run(self) -> None:
+        """Until the process has exited or the kernel parks."""
+        ...
+
+
+class Core(ABC):
+    """Owns every process. All methods run on the kernel's loop.
+
+    `programs` says by name what can run in a process, and how a kernel makes it run there. `clock`
+    gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        config: KernelConfig,
+        journal: Journal,
+        engine: Engine,
+        plugins: PluginRegistry,
+        programs: Mapping[str, Callable[[Any, Process], Running]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self.journal = journal
+        self.engine = engine
+        self.plugins = plugins
+        self.dispatcher = Dispatcher(plugins.table)
+        self.table = ProcessTable()
+        self.scheduler = Scheduler()
+        self.bus = Bus()
+        self.links = Links()
+        self.clock = clock
+        self.pager: Pager | None = None
+        self.parking = False
+        self.interrupted_calls: set[tuple[int, str]] = set()
+        """Calls that a crash cut off and that must not be made again, (pid, call_id)."""
+        self.started = time.monotonic()
+        self._message_ids = itertools.count(1)
+        self._programs = programs
+        self._at_work: dict[int, Running] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+        self._unborn: Counter[int] = Counter()  # by parent: births that are being committed
+        self._reaped = Accounting()
+        self._carried = Accounting()
+
+    @abstractmethod
+    def start(self, process: Process) -> None:
+        """Step a process from now on."""
+
+    @abstractmethod
+    def watch_the_clock(self, process: Process) -> None:
+        """Wake a process up when its wall time is over: it may be waiting for something else."""
+
+    # ---- errands --------------------------------------------------------------------------
+
+    def errand(self, work: Coroutine[object, object, None]) -> None:
+        """Something that must be done, and that nobody waits for."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errand_done)
+
+    async def to_the_end(self, work: Coroutine[object, object, None]) -> None:
+        """Do it, and to the end also if the caller is cancelled meanwhile."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+        await asyncio.shield(task)
+
+    def _errand_done(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("an errand failed", exc_info=task.exception())
+
+    # ---- what there is --------------------------------------------------------------------
+
+    def living(self, pid: int) -> Process:
+        """Raises ESRCH."""
+        process = self.table.find(pid)
+        if not process.alive:
+            raise ESRCH(f"process {pid} has ended")
+        return process
+
+    def check_program(self, program: str) -> None:
+        """Raises EINVAL."""
+        if program not in self._programs:
+            raise EINVAL(
+                f"there is no program {program!r}",
+                hint="there are " + ", ".join(sorted(self._programs)),
+            )
+
+    def check_tools(self, tools: Iterable[str] | None) -> None:
+        """Raises ENOSYS."""
+        for name in tools or ():
+            self.plugins.table.lookup(name)  # raises ENOSYS, with the nearest name
+
+    def new_message_id(self) -> int:
+        return next(self._message_ids)
+
+    def tools(self, process: Process) -> tuple[ToolSpec, ...]:
+        """The syscalls as the process's model sees them, in a fixed order."""
+        return tuple(
+            ToolSpec(spec.name, spec.summary, spec.parameters)
+            for spec in self.plugins.table.specs()
+            if (spec.listed if process.tools is None else spec.name in process.tools)
+        )
+
+    def effect_of(self, name: str) -> str:
+        """`pure`, `idempotent` or `once`; a call that does not exist has no effect."""
+        spec = self.plugins.table.find(name)
+        return spec.effect if spec else "pure"
+
+    def usage(self) -> messages.Usage:
+        """Of all processes since boot, ended ones included. What restored ones have brought with
+        them was another kernel's work."""
+        total = Accounting()
+        total.add(self._reaped)
+        for process in self.table:
+            total.add(process.accounting)
+        return total.less(self._carried).usage()
+
+
+def label(text: str) -> str:
+    """A name for `ps`."""
+    return " ".join(text.split())[:NAME_LENGTH] or "agent"
+
+
+def checked_nice(nice: int) -> int:
+    """Raises EINVAL."""
+    if not LEAST_NICE <= nice <= NICEST:
+        raise EINVAL(f"nice {nice} is not from {LEAST_NICE} (first) to {NICEST} (last)")
+    return nice

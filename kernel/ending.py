@@ -1,0 +1,96 @@
+"""Ending: how processes become zombies, are reaped, and what becomes of what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..memory.draft import EMPTY
+from ..memory.swap import Statement, delete_draft
+from . import messages, records
+from .core import Core
+from .messages import ExitInfo
+from .process import INIT_PID, Process, State, Waiting
+
+
+class Endings(Core):
+    """Exit, reap, wait."""
+
+    async def end(
+        self, process: Process, status: int, output: str, statements: Iterable[Statement] = ()
+    ) -> None:
+        """The process becomes a zombie; its children go to pid 1, and dead ones are reaped. What
+        is left of its budget returns to its parent."""
+        output = self.links.explained(process.pid, status, output)
+        ended = ExitInfo(process.pid, status, output, process.accounting.usage())
+        orphans = self.table.children(process.pid)
+        above = self.table.get(process.parent)
+        left = 0
+        if process.budget is not None and above is not None and above.budget is not None:
+            left = process.budget - process.accounting.tokens
+        returned = [records.grant(process.parent, left), records.grant(process.pid, -left)]
+        await self.journal.commit(
+            [
+                records.update_progress(process),
+                records.update_exit(process.pid, ended),
+                delete_draft(process.pid),
+                *self.links.end(process.pid, status),
+                records.delete_intents(process.pid),
+                *(records.adopt(orphan.pid) for orphan in orphans),
+                *(returned if left else ()),
+                *statements,
+            ],
+            lambda: self._ended(process, ended, orphans, above, left),
+        )
+        for child in (*orphans, process):
+            if child.adopted and not child.alive:
+                self.errand(self.reap(child))
+
+    def _ended(
+        self,
+        process: Process,
+        ended: ExitInfo,
+        orphans: list[Process],
+        above: Process | None,
+        left: int,
+    ) -> None:
+        if above is not None and above.budget is not None and process.budget is not None:
+            above.budget += left
+            process.budget -= left
+        process.exit, process.state, process.waiting = ended, State.ZOMBIE, Waiting()
+        process.pending, process.stopped, process.draft = None, False, EMPTY
+        self.table.note_death()
+        if process.alarm is not None:
+            process.alarm.cancel()
+        process.exited.set()
+        self._at_work.pop(process.pid, None)
+        for orphan in self.table.children(process.pid):
+            self.table.reparent(orphan, INIT_PID)
+            if orphan not in orphans:  # born while the end was being committed
+                self.errand(self.journal.commit([records.adopt(orphan.pid)]))
+        self.links.ended(process.pid, ended.status)
+        self.bus.publish(messages.Exit(process.pid, ended.status, ended.output))
+        if above is not None:
+            above.child_ended.set()
+
+    async def reap(self, process: Process) -> None:
+        """Take a zombie out of the table; its pages stay in swap."""
+        if process.pid in self.table and not process.alive:
+            await self.journal.commit(self.reaping(process), lambda: self.reaped(process))
+
+    def reaping(self, process: Process) -> list[Statement]:
+        """Of a zombie: statements that are part of some commit, and `reaped` is of what follows."""
+        return [records.reap(process.pid), records.delete_messages(process.pid)]
+
+    def reaped(self, process: Process) -> None:
+        if process.pid in self.table:  # two may have waited for it
+            self.table.remove(process.pid)
+            self._reaped.add(process.accounting)
+
+    async def wait_any(self, parent: Process, pids: frozenset[int] | None = None) -> Process:
+        """The first child that has ended, or will, of `pids` or of all. It is not reaped yet."""
+        while True:
+            parent.child_ended.clear()
+            for child in self.table.children(parent.pid):
+                if not child.alive and (pids is None or child.pid in pids):
+                    return child
+            await parent.child_ended.wait()
