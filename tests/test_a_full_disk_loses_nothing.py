@@ -50,3 +50,34 @@ def test_a_process_waits_for_the_disk_and_then_goes_on(tmp_path: Path) -> None:
         return last.text
 
     assert simulate(tmp_path, main).split()[-1] == "50"
+
+
+def test_a_call_that_must_not_be_repeated_is_not_when_its_result_finds_no_room(
+    tmp_path: Path,
+) -> None:
+    async def main(kernel: Kernel, _: SimulatedDriver) -> tuple[int, str]:
+        made = 0
+        inner = kernel.dispatcher.call
+
+        async def call(*arguments: object) -> str:
+            nonlocal made
+            made += 1
+            await asyncio.sleep(1)
+            return await inner(*arguments)  # type: ignore[arg-type]
+
+        kernel.dispatcher.call = call  # type: ignore[assignment, method-assign]
+        kernel.effect_of = lambda name: "once"  # type: ignore[method-assign]
+        process = await kernel.spawn(task="call list_processes", name=None, root=Path("/"))
+        while not made:
+            await asyncio.sleep(0.01)
+        with full_disk():
+            while process.waits_for != "the journal":
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(3)
+        await process.exited.wait()
+        assert process.exit is not None
+        return made, process.exit.output
+
+    made, output = simulate(tmp_path, main)
+    assert made == 1
+    assert output.startswith("1 blocked init")

@@ -95,8 +95,10 @@ def test_of_a_process_that_ends_it_is_refused(tmp_path: Path) -> None:
                 await asyncio.sleep(0)
             try:
                 await kernel.exec(process, task="count 2")
+                assert process.alive, "of one that has ended nothing is replaced"
             except SyscallError as error:
                 assert isinstance(error, ESRCH | EAGAIN)
+                assert process.image == 0
             status, _ = await ended(process)
             assert status == 137, "who is told to end ends"
             assert process.state is State.ZOMBIE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 
@@ -14,9 +15,7 @@ from llmos.kernel.kernel import Kernel
 from llmos.kernel.process import INIT_PID, Process, State
 from llmos.kernel.signals import Signal
 from llmos.syscalls.errno import EAGAIN, ESRCH
-from simulation import simulate
-
-ROOT = Path("/")
+from simulation import ROOT, Machine, live, simulate
 
 
 def parent_script(request: ChatRequest) -> Reply:
@@ -125,3 +124,50 @@ def test_a_chain_of_children_ends_at_a_depth(tmp_path: Path) -> None:
             await kernel.spawn(task="long", name=None, root=ROOT, parent=parent)
 
     simulate(tmp_path, main, script=parent_script, max_depth=3)
+
+
+@pytest.mark.parametrize("disk_ticks", [0, 3, 9])
+def test_a_child_that_is_born_while_its_parent_ends_is_an_orphan(
+    tmp_path: Path, disk_ticks: int
+) -> None:
+    async def main(machine: Machine) -> None:
+        await machine.park()
+        machine.disk_ticks = disk_ticks
+        kernel = await machine.boot()
+        born = 0
+        for ticks in range(60):
+            parent = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
+            end = asyncio.create_task(kernel.signal(parent, Signal.KILL))
+            for _tick in range(ticks):
+                await asyncio.sleep(0)
+            with contextlib.suppress(ESRCH):
+                child = await kernel.spawn(task="count", name=None, root=ROOT, parent=parent.pid)
+                born += 1
+                await asyncio.gather(end, parent.exited.wait())
+                assert child.parent == INIT_PID
+                await child.exited.wait()
+            await end
+        assert 0 < born < 60
+        await machine.crash()
+        kernel = await machine.boot()
+        assert all(process.parent in (0, INIT_PID) for process in kernel.table)
+
+    live(tmp_path, main, script=parent_script)
+
+
+def test_a_zombie_that_pid_1_had_not_reaped_before_a_crash_is_reaped_after_it(
+    tmp_path: Path,
+) -> None:
+    async def main(machine: Machine) -> None:
+        await machine.park()
+        machine.disk_ticks = 5
+        kernel = await machine.boot()
+        process = await kernel.spawn(task="count", name=None, root=ROOT, spawn_key="k")
+        await process.exited.wait()
+        await machine.crash()
+        kernel = await machine.boot()
+        assert process.pid in kernel.table
+        await asyncio.sleep(1)
+        assert process.pid not in kernel.table
+
+    live(tmp_path, main, script=parent_script)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import tempfile
 from collections import Counter
@@ -53,6 +54,8 @@ SIGNALS = st.sampled_from(
 LIMITS = st.sampled_from(
     [{}, {}, {"tokens": [40, 90]}, {"wall_s": [2, 3]}, {"children": 1}, {"depth": 2}, {"pages": 4}]
 )
+Act = Signal | str
+ACTS = SIGNALS | st.sampled_from(["fork", "spawn", "exec", "send"])
 PICK = st.integers(0, 1_000_000)
 
 
@@ -97,6 +100,7 @@ class Table(RuleBasedStateMachine):
         )
         self.acknowledged: set[int] = set()  # pids
         self.sent: dict[str, int] = {}  # text of a message that was acknowledged, to whom
+        self.numbers = itertools.count()
         self.granted = 0  # tokens of budgets that came from nowhere
         self.exits: dict[int, tuple[int, str]] = {}
         self.machine.disk_ticks = 1
@@ -189,22 +193,62 @@ class Table(RuleBasedStateMachine):
         self.run(self.asked(self.kernel.exec(self.pick(number), task=task)))
 
     @precondition(some)
-    @rule(numbers=st.lists(st.tuples(PICK, SIGNALS), min_size=1, max_size=4))
-    def signal(self, numbers: list[tuple[int, Signal]]) -> None:
-        """Several at once."""
+    @rule(number=PICK, signal=SIGNALS)
+    def signal(self, number: int, signal: Signal) -> None:
+        self.run(self.kernel.signal(self.pick(number), signal))
+
+    @precondition(some)
+    @rule(
+        number=PICK,
+        acts=st.lists(st.tuples(ACTS, st.integers(0, 5)), min_size=2, max_size=6),
+        end=st.sampled_from(["all is over", "all is over", "clients leave", "crash"]),
+    )
+    def at_once(self, number: int, acts: list[tuple[Act, int]], end: str) -> None:
+        """Several to one process, some turns of the loop apart."""
+        process = self.pick(number)
 
         async def all_of_them() -> None:
-            await asyncio.gather(
-                *(self.kernel.signal(self.pick(number), one) for number, one in numbers)
-            )
+            clients = []
+            for act, ticks in acts:
+                clients.append(asyncio.create_task(self.try_act(process, act)))
+                for _tick in range(ticks):
+                    await asyncio.sleep(0)
+            if end == "clients leave":
+                for client in clients:
+                    client.cancel()
+            if end == "crash":
+                await self.machine.crash()
+                await self.machine.boot()
+            await asyncio.gather(*clients, return_exceptions=True)
 
         self.run(all_of_them())
+
+    async def try_act(self, process: Process, act: Act) -> None:
+        await self.asked(self.act(process, act))
+
+    async def act(self, process: Process, act: Act) -> None:
+        """What is acknowledged is noted, and only then."""
+        kernel = self.kernel
+        match act:
+            case Signal():
+                await kernel.signal(process, act)
+            case "fork":
+                self.made(await kernel.fork(process, task="count 5"), None)
+            case "spawn":
+                below = kernel.spawn(task="count 5", name=None, root=ROOT, parent=process.pid)
+                self.made(await below, None)
+            case "exec":
+                await kernel.exec(process, task="count 9")
+            case _:
+                text = f"message-{next(self.numbers)}"
+                await kernel.send(process.pid, text)
+                self.sent[text] = process.pid
 
     @precondition(some)
     @rule(number=PICK, sender=PICK, from_outside=st.booleans())
     def send(self, number: int, sender: int, from_outside: bool) -> None:
         process = self.pick(number)
-        text = f"message-{len(self.sent)}"
+        text = f"message-{next(self.numbers)}"
         whose = 0 if from_outside else self.pick(sender).pid
 
         async def send() -> bool:
@@ -286,11 +330,13 @@ class Table(RuleBasedStateMachine):
         """Runnable, stopped, or blocked on something that exists."""
         kernel, table = self.kernel, self.kernel.table
         assert len(kernel.scheduler._running) <= FEW_SLOTS.max_num_seqs
+        steppers = Counter(t.get_name() for t in asyncio.all_tasks(self.loop) if not t.done())
         for process in table:
             if process.pid == INIT_PID or not process.alive:
                 continue
-            assert process.task is not None
-            assert not process.task.done(), f"nobody steps process {process.pid}"
+            num_steppers = steppers[f"process {process.pid}"]
+            being_replaced = process.pid not in kernel._at_work
+            assert num_steppers == 1 or (being_replaced and not num_steppers), process.pid
             if process.state is State.STOPPED:
                 assert process.stopped or process.continued.is_set()
             if process.state is State.BLOCKED:
