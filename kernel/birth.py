@@ -11,9 +11,11 @@ from ..memory.swap import Statement, share_pages, write_page
 from ..syscalls.errno import EAGAIN, EINVAL
 from . import records
 from .agent import DEFAULT_TEXT
-from .core import Core, checked_nice, label
+from .core import checked_nice, label
 from .limits import NO_LIMITS, Limits
 from .mailbox import FROM_OUTSIDE, Message
+from .pipe import Pipe
+from .plumbing import Plumbing
 from .process import INIT_PID, Process
 
 Along = Callable[[Process], tuple[Sequence[Statement], Callable[[], None]]]
@@ -21,7 +23,7 @@ Along = Callable[[Process], tuple[Sequence[Statement], Callable[[], None]]]
 memory."""
 
 
-class Births(Core):
+class Births(Plumbing):
     """Spawn, fork, and taking in what a checkpoint holds."""
 
     async def spawn(
@@ -38,6 +40,8 @@ class Births(Core):
         limits: Limits = NO_LIMITS,
         budget: int | None = None,
         new_group: bool = False,
+        stdin: Pipe | None = None,
+        stdout: Pipe | None = None,
         sender: int = FROM_OUTSIDE,
         spawn_key: str | None = None,
         along: Along | None = None,
@@ -74,6 +78,8 @@ class Births(Core):
             tools=above.tools if tools is None else tools,
             limits=above.limits.attenuated(limits),
             budget=budget,
+            stdin=stdin,
+            stdout=stdout,
         )
         statements: list[Statement] = []
         if task is not None:
@@ -128,6 +134,7 @@ class Births(Core):
             tools=process.tools,
             limits=process.limits,
             budget=budget,
+            stdout=process.stdout,  # and not its stdin: two readers would take turns at the lines
         )
         statements = [share_pages(process.pid, process.image, pid, len(process.space))]
         for call in child.space.unanswered_calls():
@@ -158,6 +165,7 @@ class Births(Core):
     ) -> None:
         """Commit the new process; its budget comes out of that of the process above."""
         process.budget = share = self._share(above, asked)
+        statements += self.connect(process)
         if above.budget is not None and share is not None:
             above.budget -= share  # before the commit: nobody else may have it meanwhile
             statements.append(records.grant(above.pid, -share))
@@ -177,6 +185,7 @@ class Births(Core):
             await self.journal.commit([records.insert_process(process), *statements], born)
         except Exception:
             self._count_birth(above.pid)
+            self.disconnect(process)
             if above.budget is not None and process.budget is not None:
                 above.budget += process.budget
             raise

@@ -56,12 +56,7 @@ async def boot(config: KernelConfig) -> None:
 
     await journal.write(lambda connection: keep_drafts_of(connection, config.model))
     recovered = await journal.read(recover)  # before anyone can ask for a process
-    kernel.adopt_all(
-        recovered.processes,
-        recovered.last_pid,
-        recovered.last_message_id,
-        recovered.interrupted_calls,
-    )
+    kernel.adopt_all(recovered)
     await kernel.start_init()
     server = Server(config.socket, Service(kernel, halt.set), kernel.bus)
     await server.start()  # from here on the shell is usable; the engine comes later

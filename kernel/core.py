@@ -29,6 +29,7 @@ from .engine.driver import ToolSpec
 from .engine.supervisor import Engine
 from .journal import Journal
 from .links import Links
+from .pipe import Pipe
 from .process import Accounting, Process
 from .scheduler import Scheduler
 from .table import ProcessTable
@@ -81,7 +82,9 @@ class Core(ABC):
         self.interrupted_calls: set[tuple[int, str]] = set()
         """Calls that a crash cut off and that must not be made again, (pid, call_id)."""
         self.started = time.monotonic()
+        self.pipes: dict[int, Pipe] = {}
         self._message_ids = itertools.count(1)
+        self._pipe_ids = itertools.count(1)
         self._programs = programs
         self._at_work: dict[int, Running] = {}
         self._errands: set[asyncio.Task[None]] = set()

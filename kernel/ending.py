@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from ..memory.draft import EMPTY
 from ..memory.swap import Statement, delete_draft
-from . import messages, records
-from .core import Core
+from . import messages, pipe_records, records
 from .messages import ExitInfo
+from .plumbing import Plumbing
 from .process import INIT_PID, Process, State, Waiting
 
 
-class Endings(Core):
+class Endings(Plumbing):
     """Exit, reap, wait."""
 
     async def end(
@@ -35,6 +35,7 @@ class Endings(Core):
                 delete_draft(process.pid),
                 *self.links.end(process.pid, status),
                 records.delete_intents(process.pid),
+                *(pipe_records.delete_ends(process.pid) if process.has_pipes else ()),
                 *(records.adopt(orphan.pid) for orphan in orphans),
                 *(returned if left else ()),
                 *statements,
@@ -61,6 +62,7 @@ class Endings(Core):
         self.table.note_death()
         if process.alarm is not None:
             process.alarm.cancel()
+        self.disconnect(process)
         process.exited.set()
         self._at_work.pop(process.pid, None)
         for orphan in self.table.children(process.pid):

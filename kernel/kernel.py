@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import math
-from collections.abc import Iterable
 from pathlib import Path
 
 from ..memory.address_space import AddressSpace
@@ -18,6 +17,7 @@ from .ending import Endings
 from .engine.driver import EngineUnusable
 from .links import read_links
 from .process import INIT_PID, Process, State, Waiting
+from .recovery import Recovered
 from .table import ProcessTable
 
 PARK_GRACE_S = 5.0
@@ -28,23 +28,18 @@ ALARM_SLACK_S = 0.01
 class Kernel(Births, Control, Endings):
     """Owns every process, from boot to halt. `core.py` says how it is made."""
 
-    def adopt_all(
-        self,
-        processes: Iterable[Process],
-        last_pid: int,
-        last_message_id: int,
-        interrupted_calls: set[tuple[int, str]],
-    ) -> None:
+    def adopt_all(self, found: Recovered) -> None:
         """Take over what recovery found in the journal."""
-        self.table = ProcessTable(last_pid + 1)
-        for process in processes:
+        self.table = ProcessTable(found.last_pid + 1)
+        for process in found.processes:
             self.table.add(process)
         for process in self.table:
             above = self.table.get(process.parent)
             if process.pid != INIT_PID and (above is None or not above.alive):
                 self.table.reparent(process, INIT_PID)  # its parent ended as it was born
-        self.interrupted_calls = interrupted_calls
-        self._message_ids = itertools.count(last_message_id + 1)
+        self.interrupted_calls = found.interrupted_calls
+        self._message_ids = itertools.count(found.last_message_id + 1)
+        self.adopt_pipes(found.pipes)
 
     async def start_init(self) -> None:
         """Pid 1: it runs nothing, it adopts."""

@@ -91,6 +91,10 @@ class Spawn:
     its file syscalls see (absolute). With `attach`, events flow to this connection from the
     first token on.
 
+    `stdin` and `stdout` are pipes: what it says goes out through the one. From the other, a
+    process that is not interactive reads to the end before it begins, and gets it with its task;
+    an interactive one takes each line for a message.
+
     `tools` are the syscalls that it is offered (None: the usual ones). `limits` says how much of
     a resource it may use, `{"tokens": 1000}` or `{"wall_s": [50, 60]}` with a soft and a hard
     limit; never more than its parent may. `budget` is a number of tokens that it may use or pass
@@ -107,7 +111,48 @@ class Spawn:
     tools: list[str] | None = None
     limits: dict[str, float | list[float | None]] = field(default_factory=dict)
     budget: int | None = None
+    stdin: int | None = None
+    stdout: int | None = None
     op: Literal["spawn"] = "spawn"
+
+
+@dataclass(frozen=True, slots=True)
+class MakePipe:
+    """→ `{"pipe": 3}`: a pipe whose two ends this connection holds until it closes them or ends.
+    `capacity` is in bytes."""
+
+    capacity: int = 65536
+    op: Literal["pipe"] = "pipe"
+
+
+@dataclass(frozen=True, slots=True)
+class PipeWrite:
+    """→ `{}`, once the text is in the journal; waits until there is room. EPIPE when nobody
+    reads."""
+
+    pipe: int
+    text: str
+    op: Literal["pipe_write"] = "pipe_write"
+
+
+@dataclass(frozen=True, slots=True)
+class PipeRead:
+    """→ `{"text": "…", "eof": false}`: at most `limit` characters, as soon as there are any. ETIME
+    after `timeout_s`."""
+
+    pipe: int
+    limit: int = 65536
+    timeout_s: float | None = None
+    op: Literal["pipe_read"] = "pipe_read"
+
+
+@dataclass(frozen=True, slots=True)
+class PipeClose:
+    """→ `{}`: this connection no longer holds that end."""
+
+    pipe: int
+    end: Literal["read", "write"]
+    op: Literal["pipe_close"] = "pipe_close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +328,10 @@ Request = (
     Status
     | Ps
     | Spawn
+    | MakePipe
+    | PipeWrite
+    | PipeRead
+    | PipeClose
     | Fork
     | Exec
     | Checkpoint

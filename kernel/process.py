@@ -14,6 +14,7 @@ from ..memory.draft import EMPTY, Draft
 from .limits import NO_LIMITS, Limits
 from .mailbox import Mailbox
 from .messages import ExitInfo, ProcessInfo, Usage
+from .pipe import Pipe
 from .signals import Signal, stronger
 
 INIT_PID = 1
@@ -126,6 +127,9 @@ class Process:
     # private to the process: its memory and what it has cost
     mailbox: Mailbox = field(default_factory=Mailbox)
     draft: Draft = EMPTY
+    stdin: Pipe | None = None
+    stdout: Pipe | None = None
+    collected: str = ""  # of its stdin, until that is at its end
     accounting: Accounting = field(default_factory=Accounting)
 
     # held by the kernel that steps it
@@ -149,6 +153,10 @@ class Process:
     def adopted(self) -> bool:
         """Did its parent end before it? Then pid 1 reaps it."""
         return self.parent == INIT_PID and self.spawn_key is not None
+
+    @property
+    def has_pipes(self) -> bool:
+        return self.stdin is not None or self.stdout is not None or bool(self.collected)
 
     @property
     def waits_for(self) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..memory import swap
-from . import records
+from . import pipe_records, records
+from .pipe import End, Pipe
 from .process import Process
 
 
@@ -18,6 +20,7 @@ class Recovered:
     last_pid: int
     last_message_id: int
     interrupted_calls: set[tuple[int, str]]
+    pipes: list[Pipe]
 
 
 def recover(connection: sqlite3.Connection) -> Recovered:
@@ -38,7 +41,26 @@ def recover(connection: sqlite3.Connection) -> Recovered:
         last_pid=records.read_last_pid(connection),
         last_message_id=last_message_id,
         interrupted_calls=records.read_intents(connection),
+        pipes=_connected(connection, processes),
     )
+
+
+def _connected(connection: sqlite3.Connection, processes: Mapping[int, Process]) -> list[Pipe]:
+    """The pipes, with the ends that processes hold. The clients of earlier days are gone."""
+    pipes = {pipe.id: pipe for pipe in pipe_records.read_pipes(connection)}
+    for pid, end, pipe_id in pipe_records.read_ends(connection):
+        process, pipe = processes.get(pid), pipes[pipe_id]
+        if process is None:
+            continue
+        pipe.open(end, pid)
+        if end is End.READ:
+            process.stdin = pipe
+        else:
+            process.stdout = pipe
+    for pid, text in pipe_records.read_collected(connection).items():
+        if pid in processes:
+            processes[pid].collected = text
+    return list(pipes.values())
 
 
 def load_pages(connection: sqlite3.Connection, process: Process) -> None:

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import struct
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -99,6 +100,7 @@ class Connection:
         self._bus = bus
         self._attached: dict[int, Subscriber] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._at_close: dict[Hashable, Callable[[], None]] = {}
 
     async def run(self) -> None:
         uid = _peer_uid(self._writer.get_extra_info("socket"))
@@ -121,6 +123,8 @@ class Connection:
     def close(self) -> None:
         for pid in tuple(self._attached):
             self.detach(pid)
+        for key in tuple(self._at_close):
+            self.close_now(key)
         for task in self._tasks:
             task.cancel()
         with contextlib.suppress(Exception):
@@ -139,6 +143,20 @@ class Connection:
 
     def send_event(self, event: messages.Event) -> None:
         self._send({"event": event.event, **{key: getattr(event, key) for key in event.__slots__}})
+
+    def at_close(self, key: Hashable, action: Callable[[], None]) -> None:
+        if self._writer.is_closing():  # it has gone while the answer was made
+            action()
+        else:
+            self._at_close[key] = action
+
+    def close_now(self, key: Hashable) -> None:
+        action = self._at_close.pop(key, None)
+        if action is not None:
+            action()
+
+    def will_close(self, key: Hashable) -> bool:
+        return key in self._at_close
 
     # ---- lines in -------------------------------------------------------------------------
 

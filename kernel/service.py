@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +16,13 @@ from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME, SyscallError
 from . import checkpoint, childspec, limits, messages
 from .bus import Subscriber
 from .kernel import Kernel
+from .pipe import End, Pipe
 from .process import INIT_PID, Process
 from .records import read_process
 from .services import wait_for_exit
 from .signals import Signal
+
+ENDS = {"read": End.READ, "write": End.WRITE}
 
 
 class Attachable(Protocol):
@@ -29,6 +33,13 @@ class Attachable(Protocol):
     def detach(self, pid: int) -> None: ...
 
     def send_event(self, event: messages.Event) -> None: ...
+
+    def at_close(self, key: Hashable, action: Callable[[], None]) -> None:
+        """Do it when the connection ends, or before with `close_now`."""
+
+    def close_now(self, key: Hashable) -> None: ...
+
+    def will_close(self, key: Hashable) -> bool: ...
 
 
 class Service:
@@ -61,6 +72,16 @@ class Service:
                 await self._kernel.link(self._subject(pid), self._subject(partner))
             case messages.Unlink(pid, partner):
                 await self._kernel.unlink(self._subject(pid), self._subject(partner))
+            case messages.MakePipe(capacity):
+                return await self._make_pipe(capacity, client)
+            case messages.PipeWrite(pipe_id, text):
+                await self._kernel.write(self._held(pipe_id, End.WRITE, client), text)
+            case messages.PipeRead(pipe_id, limit, timeout_s):
+                pipe = self._held(pipe_id, End.READ, client)
+                text, eof = await self._kernel.read(pipe, limit, timeout_s)
+                return {"text": text, "eof": eof}
+            case messages.PipeClose(pipe_id, end):
+                client.close_now((pipe_id, ENDS[end]))
             case messages.Fork():
                 return await self._fork(request, client)
             case messages.Exec(pid, task, name):
@@ -108,6 +129,8 @@ class Service:
             tools=None if request.tools is None else tuple(request.tools),
             limits=limits.parse(request.limits),
             budget=request.budget,
+            stdin=None if request.stdin is None else self._kernel.pipe(request.stdin),
+            stdout=None if request.stdout is None else self._kernel.pipe(request.stdout),
         )
         # Its first step comes after this one: no event is missed.
         if request.attach:
@@ -136,6 +159,20 @@ class Service:
         if request.attach:
             client.attach(process.pid, client.send_event)
         return {"pid": process.pid}
+
+    async def _make_pipe(self, capacity: int, client: Attachable) -> dict[str, int]:
+        pipe = await self._kernel.make_pipe(capacity)
+        for end in End:
+            client.at_close((pipe.id, end), partial(self._kernel.close_end, pipe, end))
+        return {"pipe": pipe.id}
+
+    def _held(self, pipe_id: int, end: End, client: Attachable) -> Pipe:
+        """A pipe of which the client holds the end. Raises ENOENT, EPERM."""
+        pipe = self._kernel.pipe(pipe_id)
+        if not client.will_close((pipe_id, end)):
+            name = next(name for name, one in ENDS.items() if one is end)
+            raise EPERM(f"this connection does not hold the {name} end of pipe {pipe_id}")
+        return pipe
 
     async def _fork(self, request: messages.Fork, client: Attachable) -> dict[str, int]:
         child = await self._kernel.fork(

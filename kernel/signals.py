@@ -12,6 +12,7 @@ end something, and finished before a STOP.
     KILL    the process ends
     CHLD    a child has ended: whoever waits is woken
     USR1    a text, delivered as a message
+    PIPE    what a process ends with that writes where nobody reads
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Signal(enum.Enum):
     INT = 2
     KILL = 9
     USR1 = 10
+    PIPE = 13
     TERM = 15
     CHLD = 17
     CONT = 18

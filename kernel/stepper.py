@@ -19,7 +19,8 @@ from typing import TypeVar
 from ..memory.draft import EMPTY, Draft
 from ..memory.page import Call, Page
 from ..memory.swap import Statement, delete_draft, page_out, write_draft, write_page
-from . import agent, messages, records
+from ..syscalls.errno import SyscallError
+from . import agent, deadlock, messages, records
 from .engine.driver import (
     ChatRequest,
     Completion,
@@ -32,10 +33,11 @@ from .engine.driver import (
     Prompt,
     ToolCall,
 )
+from .intake import Intake
 from .journal import JournalError
 from .kernel import Kernel
-from .mailbox import FROM_OUTSIDE
-from .mailbox import Message as Mail
+from .outlet import SAVE_EVERY_S, Outlet
+from .pipe import End
 from .process import EXIT_FAILED, NOTHING, Process, State, Waiting
 from .signals import Signal, stronger
 from .trap import Outcome, trap
@@ -67,6 +69,8 @@ class Stepper:
     def __init__(self, kernel: Kernel, process: Process) -> None:
         self._kernel = kernel
         self._process = process
+        self._intake = Intake(kernel, process)
+        self._outlet = Outlet(kernel, process)
         self._turn = TurnInProgress()
         self._metered = 0.0
         self.cannot_repeat = False
@@ -93,6 +97,8 @@ class Stepper:
             await self._fail(str(error))
         except JournalError:
             raise
+        except SyscallError as error:  # of its pipes
+            await self._exit(EXIT_FAILED, str(error))
         except Exception as error:
             log.exception("process %d failed", process.pid)
             await self._exit(EXIT_FAILED, f"EIO: {type(error).__name__}: {error}")
@@ -112,6 +118,8 @@ class Stepper:
         match agent.next_action(process.space, process.interactive, len(process.mailbox) > 0):
             case agent.Receive():
                 await self._receive()
+            case agent.Generate() if self._outlet.must_wait:
+                await self._wait_for_room()
             case agent.Generate():
                 await self._generate()
             case agent.Trap() if process.ending:  # the last turn is for words
@@ -131,9 +139,9 @@ class Stepper:
             said = last.text if last is not None and last.role == "assistant" else ""
             await self._exit(process.ending, said)
             return
-        while not process.mailbox:
-            self._become(State.BLOCKED, Waiting("a message"))
-            await self._interruptible(process.mailbox.next())
+        while not self._intake.ready:
+            self._become(State.BLOCKED, self._intake.waits)
+            await self._interruptible(self._intake.arrival())
         self._turn = TurnInProgress()
         # The message stays in the mailbox until the engine can count its tokens.
         self._become(State.BLOCKED, Waiting("the engine"))
@@ -145,13 +153,10 @@ class Stepper:
                 if process.pending is not Signal.INT:
                     raise
                 # The message is the turn that is interrupted: it is read, and the turn ended.
-        message = process.mailbox.first()
-        assert message is not None
-        await self._append(
-            self._new_page("user", _as_read(message)),
-            [records.delete_message(message)],
-            lambda: process.mailbox.remove(message),
-        )
+        reading = await self._intake.take()
+        if reading is not None:
+            page = self._new_page("user", reading.text)
+            await self._append(page, reading.statements, reading.take_place)
 
     async def _generate(self) -> None:
         process = self._process
@@ -171,8 +176,23 @@ class Stepper:
             ),
         )
         await self._append(page)
-        if not page.calls:
+        if self._outlet.must_wait and process.stdout is not None and process.stdout.broken:
+            await self._exit(Signal.PIPE.exit_status, page.text)
+        elif not page.calls:
             self._publish_turn("done", page.text)
+
+    async def _wait_for_room(self) -> None:
+        """Until the reader of its stdout has taken some; without a reader, it ends."""
+        process, pipe = self._process, self._process.stdout
+        assert pipe is not None
+        if pipe.broken:
+            await self._exit(Signal.PIPE.exit_status, process.draft.text)
+            return
+        readers = pipe.pids(End.READ)
+        deadlock.check(self._kernel.table, process, readers)
+        words = f"room in pipe {pipe.id}"
+        self._become(State.BLOCKED, Waiting(words, readers, lambda: not self._outlet.must_wait))
+        await self._interruptible(pipe.room())
 
     async def _converse(self) -> Completion:
         """One generation, from admission to the last token; with the draft, from there on."""
@@ -222,14 +242,25 @@ class Stepper:
                     self._meter()
                     if self._limits_reached():
                         raise Interrupted  # the next step says so
-                if loop.time() - saved > DRAFT_EVERY_S:
+                if loop.time() - saved > (SAVE_EVERY_S if self._outlet.is_open else DRAFT_EVERY_S):
                     saved = loop.time()
                     process.draft = Draft(tuple(token_ids), "".join(texts))
-                    # A loss costs no more than generating it again: nobody waits for this.
-                    kernel.journal.post(self._draft_saved())
+                    await self._save_draft(wait=False)
+                    if self._outlet.must_wait:
+                        raise Interrupted  # the next step waits
         finally:
             process.draft = Draft(tuple(token_ids), "".join(texts))
         raise EngineError("the engine ended a stream without a completion")
+
+    async def _save_draft(self, *, wait: bool) -> None:
+        """What goes out through a pipe must be kept. Otherwise a loss costs no more than
+        generating it again, and nobody need wait for it."""
+        if self._outlet.is_open:
+            await self._outlet.save(self._draft_saved)
+        elif wait:
+            await self._kernel.journal.commit(self._draft_saved())
+        else:
+            self._kernel.journal.post(self._draft_saved())
 
     def _draft_saved(self) -> list[Statement]:
         process = self._process
@@ -376,11 +407,14 @@ class Stepper:
             pages.append(space.new_page("tool", "EINTR: interrupted", 0, call_id=call.call_id))
             space.append(pages[-1])
             statements.append(records.delete_intent(process.pid, call.call_id))
+        say: Callable[[], None] | None = None
         if partial:
             pages.append(
                 space.new_page("assistant", partial, len(process.draft.token_ids), interrupted=True)
             )
             space.append(pages[-1])
+            said, say = await self._outlet.page(pages[-1])
+            statements += said
         words = f"({reason}: say in a few words what is done and what is not)"
         pages.append(space.new_page("user", words, kernel.engine.count_tokens(words)))
         for page in pages:
@@ -393,11 +427,15 @@ class Stepper:
                 records.update_progress(process),
                 records.update(process.pid, ending=status, ending_since=now),
             ],
-            lambda: self._begin_last_turn(pages, status, now),
+            lambda: self._begin_last_turn(pages, status, now, say),
         )
 
-    def _begin_last_turn(self, pages: Sequence[Page], status: int, now: float) -> None:
+    def _begin_last_turn(
+        self, pages: Sequence[Page], status: int, now: float, say: Callable[[], None] | None
+    ) -> None:
         process = self._process
+        if say is not None:
+            say()
         process.draft, process.ending, process.ending_since = EMPTY, status, now
         self._kernel.watch_the_clock(process)
         for page in pages:
@@ -452,7 +490,7 @@ class Stepper:
             if this_task is not None and this_task.cancelling():
                 raise  # not a signal: the kernel parks, or another program takes over
             if process.stopped and process.draft:
-                await self._kernel.journal.commit(self._draft_saved())
+                await self._save_draft(wait=True)
             raise Interrupted from None
         finally:
             process.operation = None
@@ -482,10 +520,13 @@ class Stepper:
         if limit is not None and page.num_tokens <= limit:
             limit = None
         ends_draft = page.role == "assistant"
+        said, say = await self._outlet.page(page) if ends_draft else ([], None)
 
         def take_place() -> None:
             if ends_draft:
                 process.draft = EMPTY
+            if say is not None:
+                say()
             process.space.append(page, limit_tokens=limit)
             if after is not None:
                 after()
@@ -495,6 +536,7 @@ class Stepper:
                 *write_page(process.pid, process.image, page, limit),
                 records.update_progress(process),
                 *([delete_draft(process.pid)] if ends_draft else ()),
+                *said,
                 *statements,
             ],
             take_place,
@@ -519,13 +561,6 @@ class Stepper:
                 self._process.pid, status, text, turn.tokens_out, time.monotonic() - turn.started
             )
         )
-
-
-def _as_read(message: Mail) -> str:
-    """A message as the agent reads it: who else than its user says so is named."""
-    if message.sender == FROM_OUTSIDE:
-        return message.text if message.kind == "message" else f"({message.kind}) {message.text}"
-    return f"(process {message.sender} says) {message.text}"
 
 
 def _arguments(text: str) -> dict[str, object]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..memory import notes, swap
-from . import links, records
+from . import links, pipe_records, records
 from .journal import Journal
 
 
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
-    return Journal(path, records.SCHEMA, links.SCHEMA, swap.SCHEMA, notes.SCHEMA)
+    rooms = (records, links, pipe_records, swap, notes)
+    return Journal(path, *(room.SCHEMA for room in rooms))

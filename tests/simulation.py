@@ -96,9 +96,7 @@ class Machine:
         )
         await journal.write(lambda connection: keep_drafts_of(connection, driver.model))
         found = await journal.read(recover)
-        kernel.adopt_all(
-            found.processes, found.last_pid, found.last_message_id, found.interrupted_calls
-        )
+        kernel.adopt_all(found)
         await kernel.start_init()
         self._background = [
             asyncio.create_task(engine.run()),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from llmos.kernel import mailbox
 from llmos.kernel.config import KernelConfig
-from llmos.kernel.kernel import LEAST_NICE, MAX_MAILBOX, NICEST
+from llmos.kernel.control import MAX_MAILBOX
+from llmos.kernel.core import LEAST_NICE, NICEST
 from llmos.kernel.limits import RESOURCES
 from llmos.kernel.process import EXIT_FAILED, EXIT_OK, MOVES, State
 from llmos.kernel.scheduler import NICE_S

@@ -1,0 +1,144 @@
+"""The intake: what a process reads next, out of its mailbox and its stdin.
+
+One that is interactive reads a message or a line of its stdin, whichever is there; each is a turn.
+One that is not collects its stdin to the end first and reads it with its task, as a program that
+sorts does: the pipe is drained meanwhile, and what was collected is in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ..memory.swap import Statement
+from ..syscalls.errno import EFBIG
+from . import deadlock, pipe_records, records
+from .kernel import Kernel
+from .mailbox import FROM_OUTSIDE, Message
+from .pipe import End, Pipe
+from .process import Process, Waiting
+
+MAX_COLLECTED = 1 << 20
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Text for the next page, and what the commit of that page brings with it."""
+
+    text: str
+    statements: list[Statement]
+    take_place: Callable[[], None]
+
+
+class Intake:
+    """Of one process."""
+
+    def __init__(self, kernel: Kernel, process: Process) -> None:
+        self._kernel = kernel
+        self._process = process
+
+    @property
+    def waits(self) -> Waiting:
+        """What for, while nothing is there."""
+        process, pipe = self._process, self._process.stdin
+        if pipe is None or process.interactive:
+            return Waiting("a message")
+        writers = pipe.pids(End.WRITE)
+        return Waiting("its input", writers, lambda: not pipe.empty or pipe.eof)
+
+    @property
+    def ready(self) -> bool:
+        process, pipe = self._process, self._process.stdin
+        if pipe is None:
+            return len(process.mailbox) > 0
+        if process.interactive:
+            return len(process.mailbox) > 0 or pipe.peek_line(process) is not None or pipe.eof
+        return pipe.eof and len(process.mailbox) > 0
+
+    async def arrival(self) -> None:
+        """Until something is there. Raises EDEADLK, EFBIG."""
+        process = self._process
+        while not self.ready:
+            pipe = process.stdin
+            if pipe is None:
+                await process.mailbox.next()
+            elif process.interactive:
+                await _first_of(process.mailbox.next(), pipe.change())
+            elif pipe.eof:
+                await process.mailbox.next()
+            elif not await self._collect(pipe):
+                process.waiting = self.waits  # whoever held an end may have let it go
+                deadlock.check(self._kernel.table, process, pipe.pids(End.WRITE))
+                await pipe.change()
+
+    async def _collect(self, pipe: Pipe) -> bool:
+        """Move what is in the pipe to what was collected; was there anything?"""
+        process = self._process
+        taken = pipe.peek(by=process)
+        if taken is None:
+            return False
+        if len(process.collected) + len(taken.text) > MAX_COLLECTED:
+            raise EFBIG(
+                f"more than {MAX_COLLECTED} characters came through stdin",
+                hint="write them to a file and ask for the file to be read",
+            )
+        statements, take = self._kernel.reading(pipe, taken, process)
+
+        def take_place() -> None:
+            take()
+            process.collected += taken.text
+
+        await self._kernel.journal.commit(
+            [*statements, pipe_records.collect(process.pid, taken.text)], take_place
+        )
+        return True
+
+    async def take(self) -> Reading | None:
+        """What was ready; None if that was the end of the input, which is then closed."""
+        process, pipe = self._process, self._process.stdin
+        message = process.mailbox.first()
+        if message is not None:
+            return self._with_collected(message, pipe)
+        if pipe is None:
+            return None
+        taken = pipe.peek_line(process)
+        if taken is None:
+            await self._kernel.close_stdin(process)
+            return None
+        statements, take = self._kernel.reading(pipe, taken, process)
+        return Reading(taken.text.rstrip("\n"), statements, take)
+
+    def _with_collected(self, message: Message, pipe: Pipe | None) -> Reading:
+        process, text = self._process, as_read(message)
+        statements = [records.delete_message(message)]
+        ends_input = pipe is not None and not process.interactive
+        if ends_input:
+            text = f"{text}\n\n{process.collected}".rstrip()
+            statements += pipe_records.delete_ends_for_reading(process.pid)
+
+        def take_place() -> None:
+            process.mailbox.remove(message)
+            if ends_input and pipe is not None:
+                process.collected = ""
+                process.stdin = None
+                self._kernel.close_end(pipe, End.READ, process.pid)
+
+        return Reading(text, statements, take_place)
+
+
+def as_read(message: Message) -> str:
+    """A message as the agent reads it: who else than its user says so is named."""
+    if message.sender == FROM_OUTSIDE:
+        return message.text if message.kind == "message" else f"({message.kind}) {message.text}"
+    return f"(process {message.sender} says) {message.text}"
+
+
+async def _first_of(*waits: Awaitable[object]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

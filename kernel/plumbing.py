@@ -1,0 +1,142 @@
+"""Plumbing: which process or client holds which end of which pipe, and what flows."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable
+
+from ..memory.swap import Statement
+from ..syscalls.errno import EAGAIN, EINVAL, ENOENT, EPIPE, ETIME
+from . import pipe_records
+from .core import Core
+from .journal import JournalError
+from .pipe import DEFAULT_CAPACITY, Chunk, End, Pipe, Taken
+from .process import Process
+
+MAX_CAPACITY = 16 << 20
+MAX_PIPES = 10_000
+
+Action = Callable[[], None]
+
+
+class Plumbing(Core):
+    """Makes pipes, connects them, and moves text; each change in the journal with `after`."""
+
+    # ---- making and connecting ------------------------------------------------------------
+
+    async def make_pipe(self, capacity: int = DEFAULT_CAPACITY) -> Pipe:
+        """A pipe whose two ends a client holds. Raises EAGAIN, EINVAL."""
+        if not 1 <= capacity <= MAX_CAPACITY:
+            raise EINVAL(f"a pipe holds from 1 to {MAX_CAPACITY} bytes, not {capacity}")
+        if len(self.pipes) >= MAX_PIPES:
+            raise EAGAIN(f"there are {MAX_PIPES} pipes, which is the limit", hint="close some")
+        pipe = Pipe(next(self._pipe_ids), capacity)
+
+        def take_place() -> None:
+            for end in End:
+                pipe.open(end, None)
+            self.pipes[pipe.id] = pipe
+
+        await self.journal.commit([pipe_records.insert_pipe(pipe)], take_place)
+        return pipe
+
+    def pipe(self, pipe_id: int) -> Pipe:
+        """Raises ENOENT."""
+        found = self.pipes.get(pipe_id)
+        if found is None:
+            raise ENOENT(f"no pipe {pipe_id}", hint="it goes with the last who holds an end of it")
+        return found
+
+    def connect(self, process: Process) -> list[Statement]:
+        """A process that is being born holds its ends from now on, lest a pipe goes while the
+        birth is committed. Raises EAGAIN."""
+        ends, most = ends_of(process), process.limits.of("pipes").hard
+        if len(ends) > most:
+            raise EAGAIN(f"it would hold {len(ends)} ends of pipes, and {most:.0f} is its limit")
+        for end, pipe in ends:
+            pipe.open(end, process.pid)
+        return [pipe_records.insert_end(process.pid, end, pipe) for end, pipe in ends]
+
+    def disconnect(self, process: Process) -> None:
+        """A process that has ended, or was not born, holds nothing; it has no rows any more."""
+        for end, pipe in ends_of(process):
+            pipe.unclaim(process)
+            self.close_end(pipe, end, process.pid)
+        process.stdin = process.stdout = None
+
+    async def close_stdin(self, process: Process) -> None:
+        """It has been read to its end."""
+        pipe = process.stdin
+        if pipe is None:
+            return
+
+        def take_place() -> None:
+            process.stdin = None
+            self.close_end(pipe, End.READ, process.pid)
+
+        await self.journal.commit([pipe_records.delete_end(process.pid, End.READ)], take_place)
+
+    def close_end(self, pipe: Pipe, end: End, pid: int | None = None) -> None:
+        """In memory: of a process (its row has gone), or of a client."""
+        pipe.close(end, pid)
+        self.drop_if_abandoned(pipe)
+
+    def drop_if_abandoned(self, pipe: Pipe) -> None:
+        if pipe.abandoned and pipe.id in self.pipes:
+            del self.pipes[pipe.id]
+            self.journal.post(pipe_records.delete_pipe(pipe.id))
+
+    # ---- text -----------------------------------------------------------------------------
+
+    def writing(self, pipe: Pipe, text: str) -> tuple[list[Statement], Action]:
+        """What it takes to write; part of some commit. Nothing, if nobody reads any more."""
+        if not text or pipe.broken:
+            return [], lambda: None
+        chunk = Chunk(pipe.next_seq, text)
+        pipe.next_seq += 1  # a commit that fails leaves a gap, which hurts nobody
+        return [pipe_records.insert_chunk(pipe, chunk)], lambda: pipe.put(chunk)
+
+    def reading(self, pipe: Pipe, taken: Taken, by: object) -> tuple[list[Statement], Action]:
+        """What it takes to read; part of some commit. Nobody else reads until that is done; who
+        does not get it done tries again, or gives up with `Pipe.unclaim`."""
+        pipe.claim(by)
+        return pipe_records.take(pipe, taken), lambda: pipe.take(taken)
+
+    async def write(self, pipe: Pipe, text: str) -> None:
+        """For a client: waits until there is room. Raises EPIPE."""
+        await pipe.room()
+        if pipe.broken:
+            raise EPIPE(f"nobody reads pipe {pipe.id} any more")
+        await self.journal.commit(*self.writing(pipe, text))
+
+    async def read(self, pipe: Pipe, limit: int, timeout_s: float | None) -> tuple[str, bool]:
+        """For a client: at most `limit` characters, as soon as there are any, and whether that was
+        the last of it. Raises ETIME."""
+        reader = object()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (taken := pipe.peek(limit, by=reader)) is None and not pipe.eof:
+                    await pipe.change()
+        except TimeoutError:
+            raise ETIME(f"nothing came through pipe {pipe.id} within {timeout_s:g} s") from None
+        if taken is None:
+            return "", True
+        try:
+            await self.journal.commit(*self.reading(pipe, taken, reader))
+        except JournalError:
+            pipe.unclaim(reader)
+            raise
+        return taken.text, pipe.eof
+
+    def adopt_pipes(self, pipes: Iterable[Pipe]) -> None:
+        """Take over what recovery found."""
+        self.pipes = {pipe.id: pipe for pipe in pipes}
+        self._pipe_ids = itertools.count(max(self.pipes, default=0) + 1)
+        for pipe in tuple(self.pipes.values()):
+            self.drop_if_abandoned(pipe)
+
+
+def ends_of(process: Process) -> list[tuple[End, Pipe]]:
+    pairs = ((End.READ, process.stdin), (End.WRITE, process.stdout))
+    return [(end, pipe) for end, pipe in pairs if pipe is not None]
