@@ -86,6 +86,7 @@ class Kernel:
         self.bus = Bus()
         self.clock = clock
         self.pager: Pager | None = None
+        self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
         self.parking = False
         self.interrupted_calls: set[tuple[int, str]] = set()
         """Calls that a crash cut off and that must not be made again, (pid, call_id)."""
@@ -134,7 +135,8 @@ class Kernel:
         init.state, init.waiting = State.BLOCKED, Waiting("its children")
 
     def start_all(self) -> None:
-        """Step every process that the journal brought back."""
+        """Step every process that the journal brought back, and from now on each that is born."""
+        self.stepping = True
         for process in self.table:
             if process.alive and process.pid != INIT_PID:
                 self._start(process)
@@ -364,6 +366,8 @@ class Kernel:
         return process
 
     def _start(self, process: Process) -> None:
+        if not self.stepping:
+            return
         running = self._programs[process.program](self, process)
         self._at_work[process.pid] = running
         process.task = asyncio.create_task(running.run(), name=f"process {process.pid}")
@@ -381,16 +385,16 @@ class Kernel:
         """
         self._living(process.pid)
         self._check_program(program)
-        running = self._at_work[process.pid]
-        if running.cannot_repeat:
+        running = self._at_work.get(process.pid)
+        if running is not None and running.cannot_repeat:
             raise EAGAIN(
                 f"process {process.pid} makes a call that must not be cut off",
                 hint="try again when it is over",
             )
         task_at_work = process.task
-        assert task_at_work is not None
-        task_at_work.cancel()
-        await asyncio.gather(task_at_work, return_exceptions=True)
+        if task_at_work is not None:
+            task_at_work.cancel()
+            await asyncio.gather(task_at_work, return_exceptions=True)
         image, label = process.image + 1, _label(name or task)
         message = Message(next(self._message_ids), task)
 
