@@ -42,7 +42,7 @@ def append(word: str) -> str:
 
 MAX_ENGINE_KILLS = 3
 """In the life of one kernel: one more within a minute, and it gives the engine up."""
-LAST_CHECK_S = 300.0
+LAST_CHECK_S = 120.0
 
 
 @dataclass

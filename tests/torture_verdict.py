@@ -129,7 +129,7 @@ class Verdict:
         self._closing = True
         deadline = time.monotonic() + timeout_s
         for subject in self.subjects.values():
-            if subject.stopped:
+            if not subject.settled:  # a STOP may have been obeyed whose answer did not arrive
                 wire.ask("kill", pid=subject.pid, signal="CONT")
         for subject in self.subjects.values():
             if not subject.settled and subject.kind != "talk":
