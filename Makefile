@@ -3,13 +3,14 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+KILLS ?= 200
 STAMP := $(VENV)/.installed
 
 # With it set, every process would import vLLM from source: 13 s each time instead of 6.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types lock pilot clean
+.PHONY: help install run test torture check lint types lock pilot clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 — /'
@@ -25,6 +26,9 @@ run: $(STAMP)  ## boot the kernel if need be, open the shell in examples/desk
 
 test: $(STAMP)  ## all tests, on the real engine
 	$(BIN)/python -m pytest -q
+
+torture: $(STAMP)  ## a kernel under load is killed KILLS times; nothing may be lost
+	$(BIN)/python tests/torture.py --kills $(KILLS)
 
 check: lint types test  ## what must be green before a commit lands
 

@@ -40,6 +40,7 @@ async def in_process_kernel(
         await kernel.start_init()
         await plugins.load()
         background = [asyncio.create_task(engine.run()), asyncio.create_task(plugins.watch())]
+        kernel.start_all()
         await kernel.follow_engine()
         try:
             yield kernel, driver, root

@@ -78,6 +78,7 @@ class Core(ABC):
         self.links = Links()
         self.clock = clock
         self.pager: Pager | None = None
+        self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
         self.parking = False
         self.interrupted_calls: set[tuple[int, str]] = set()
         """Calls that a crash cut off and that must not be made again, (pid, call_id)."""

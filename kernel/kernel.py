@@ -64,7 +64,8 @@ class Kernel(Births, Control, Endings):
         self.links.adopt(await self.journal.read(read_links), self.table)
 
     def start_all(self) -> None:
-        """Step every process that the journal brought back."""
+        """Step every process that the journal brought back, and from now on each that is born."""
+        self.stepping = True
         for process in self.table:
             if process.adopted and not process.alive:
                 self.errand(self.reap(process))  # the crash came before pid 1 got to it
@@ -72,6 +73,8 @@ class Kernel(Births, Control, Endings):
                 self.start(process)
 
     def start(self, process: Process) -> None:
+        if not self.stepping:
+            return
         running = self._programs[process.program](self, process)
         self._at_work[process.pid] = running
         process.task = asyncio.create_task(running.run(), name=f"process {process.pid}")

@@ -115,6 +115,12 @@ class KernelProcess:
 
     def start(self) -> KernelProcess:
         """Start it and wait until its socket answers."""
+        self.launch()
+        self._wait(lambda: self._answers())
+        return self
+
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -131,8 +137,6 @@ class KernelProcess:
                 env=self.env,
                 start_new_session=True,
             )
-        self._wait(lambda: self._answers())
-        return self
 
     def ready(self) -> KernelProcess:
         """Wait until its engine is ready."""

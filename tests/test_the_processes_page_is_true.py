@@ -43,7 +43,7 @@ def test_every_limit_is_there() -> None:
 
 def test_every_exit_status_is_there() -> None:
     shown = {int(row[0]): row[1] for row in rows("exit status")}
-    signals = {Signal.INT, Signal.KILL, Signal.TERM, Signal.XCPU}
+    signals = {Signal.INT, Signal.KILL, Signal.PIPE, Signal.TERM, Signal.XCPU}
     assert set(shown) == {EXIT_OK, EXIT_FAILED} | {signal.exit_status for signal in signals}
     for signal in signals:
         assert f"({signal.name})" in shown[signal.exit_status]
