@@ -15,7 +15,7 @@ from .core import checked_nice, label
 from .limits import NO_LIMITS, Limits
 from .mailbox import FROM_OUTSIDE, Message
 from .pipe import Pipe
-from .plumbing import Plumbing
+from .plumbing import Plumbing, ends_of
 from .process import INIT_PID, Process
 
 Along = Callable[[Process], tuple[Sequence[Statement], Callable[[], None]]]
@@ -256,8 +256,16 @@ class Births(Plumbing):
         for process in processes:
             self.check_program(process.program)
 
-    def take_in(self, processes: Iterable[Process]) -> None:
+    def take_in(self, processes: Iterable[Process], pipes: Iterable[Pipe]) -> None:
         """Processes that another kernel, or this one in earlier days, has let go."""
+        processes = tuple(processes)
+        for process in processes:
+            if process.alive:
+                for end, pipe in ends_of(process):
+                    pipe.open(end, process.pid)
+        for pipe in pipes:
+            self.pipes[pipe.id] = pipe
+            self.drop_if_abandoned(pipe)
         for process in processes:
             self.table.add(process)
             self._carried.add(process.accounting)

@@ -2,7 +2,8 @@
 
 The file is a line that names the format, a line with the sha256 of the rest, and the rest: JSON,
 compressed. What is taken is what memory and journal agree on between two steps of the loop, so a
-process need not be stopped for it; a copy of it goes on living.
+process need not be stopped for it; a copy of it goes on living. Of pipes, the ends of its members
+are taken: who else held one is not there any more.
 
 Restored processes get new pids. What they themselves know of pids (in their pages, in calls that
 are under way) is old, so each carries `aliases` from the old ones to the new: its own pid
@@ -27,10 +28,12 @@ from ..memory.draft import Draft
 from ..memory.page import Call, Page
 from ..memory.swap import insert_entry, insert_frame, write_draft
 from ..syscalls.errno import EEXIST, EINVAL, EIO, ENOENT
-from . import limits, records
+from . import limits, pipe_records, records
 from .kernel import Kernel
 from .mailbox import Message
 from .messages import ExitInfo
+from .pipe import Chunk, Pipe
+from .plumbing import ends_of
 from .process import INIT_PID, Accounting, Process
 
 FORMAT = b"llmos checkpoint 1\n"
@@ -99,11 +102,13 @@ def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
             if id(entry.page) not in frames:
                 frames[id(entry.page)] = len(pages)
                 pages.append(asdict(entry.page) | {"checksum": entry.page.checksum()})
+    pipes = {pipe.id: pipe for member in members for _, pipe in ends_of(member)}
     return {
         "created": kernel.clock(),
         "model": kernel.config.model,
         "pages": pages,
         "processes": [_recorded(kernel, member, frames) for member in members],
+        "pipes": [_piped(pipe) for pipe in pipes.values()],
         "links": [
             [member.pid, partner]
             for member in members
@@ -136,11 +141,19 @@ def _recorded(kernel: Kernel, process: Process, frames: Mapping[int, int]) -> Re
         "aliases": {str(old): new for old, new in (process.aliases or {}).items()},
         "mailbox": [asdict(message) for message in process.mailbox],
         "draft": asdict(process.draft),
+        "collected": process.collected,
+        "written": process.written,
+        "stdin": process.stdin.id if process.stdin else None,
+        "stdout": process.stdout.id if process.stdout else None,
         "table": [
             [frames[id(entry.page)], entry.resident, entry.limit_tokens]
             for entry in process.space.table
         ],
     }
+
+
+def _piped(pipe: Pipe) -> Record:
+    return {"id": pipe.id, "capacity": pipe.capacity, "text": [one.text for one in pipe.chunks]}
 
 
 # ---- bringing it back ---------------------------------------------------------------------
@@ -152,6 +165,7 @@ class Revived:
 
     processes: list[Process]
     pids: dict[int, int]
+    pipes: list[Pipe]
 
 
 async def restore(
@@ -175,6 +189,10 @@ async def restore(
     }
 
     def write(connection: sqlite3.Connection) -> None:
+        for pipe in revived.pipes:
+            connection.execute(*pipe_records.insert_pipe(pipe))
+            for chunk in pipe.chunks:
+                connection.execute(*pipe_records.insert_chunk(pipe, chunk))
         frames = [insert_frame(connection, _page(record)) for record in content["pages"]]
         for process, record in zip(revived.processes, content["processes"], strict=True):
             for sql, parameters in _statements(process, unfinished[process.pid]):
@@ -188,7 +206,7 @@ async def restore(
     def take_in() -> None:
         for pid, calls in unfinished.items():
             kernel.interrupted_calls |= {(pid, call.call_id) for call in calls}
-        kernel.take_in(revived.processes)
+        kernel.take_in(revived.processes, revived.pipes)
         for _, link in links:
             link()
 
@@ -202,6 +220,7 @@ def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> 
     kernel.table.skip_pids(max(known))  # no new pid may be an old one of somebody else
     pids = {pid: kernel.table.new_pid() for pid in known}
     same_model = content["model"] == kernel.config.model
+    pipes = {record["id"]: _pipe(kernel, record) for record in content["pipes"]}
     processes = []
     for record in content["processes"]:
         process = _process(kernel, record, pids, root, parent)
@@ -214,10 +233,20 @@ def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> 
             )
         if same_model:
             process.draft = Draft(tuple(record["draft"]["token_ids"]), record["draft"]["text"])
+            process.written = record["written"]
+        process.collected = record["collected"]
+        process.stdin, process.stdout = pipes.get(record["stdin"]), pipes.get(record["stdout"])
         processes.append(process)
     if not processes:
         raise ValueError("no process in it")
-    return Revived(processes, pids)
+    return Revived(processes, pids, list(pipes.values()))
+
+
+def _pipe(kernel: Kernel, record: Record) -> Pipe:
+    pipe = kernel.new_pipe(record["capacity"])
+    for seq, text in enumerate(record["text"]):
+        pipe.put(Chunk(seq, text))
+    return pipe
 
 
 def _process(
@@ -274,6 +303,10 @@ def _statements(
     process: Process, unfinished: Iterable[Call]
 ) -> Iterable[tuple[str, tuple[object, ...]]]:
     yield records.insert_process(process)
+    for end, pipe in ends_of(process):
+        yield pipe_records.insert_end(process.pid, end, pipe)
+    if process.collected:
+        yield pipe_records.collect(process.pid, process.collected)
     yield records.update_progress(process)
     yield records.update(process.pid, stopped=process.stopped)
     if process.exit is not None:

@@ -8,11 +8,12 @@ from ..memory.address_space import AddressSpace
 from ..memory.draft import EMPTY
 from ..memory.swap import delete_draft
 from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
-from . import records
+from . import records, shared
 from .agent import DEFAULT_TEXT
 from .core import Core, checked_nice, label
 from .mailbox import FROM_OUTSIDE, Message
 from .process import INIT_PID, Process
+from .shared import SharedPage
 from .signals import Signal
 
 MAX_MAILBOX = 1000
@@ -148,6 +149,28 @@ class Control(Core):
             self.living(process.pid)
             if process.pid == INIT_PID:
                 raise EPERM("process 1 ends with the kernel")
+
+    async def write_shared(
+        self,
+        process: Process,
+        name: str,
+        text: str,
+        *,
+        version: int | None = None,
+        readers: str | None = None,
+        writers: str | None = None,
+    ) -> int:
+        """Write a shared page; its new version. Raises EAGAIN, EFBIG, EINVAL, EPERM."""
+        written: list[SharedPage] = []
+
+        async def write() -> None:
+            async with self.shared.writing:  # what is compared must be what is set
+                page = self.shared.written(process, name, text, version, readers, writers)
+                await self.journal.commit([shared.write(page)], lambda: self.shared.put(page))
+                written.append(page)
+
+        await self.to_the_end(write())
+        return written[0].version
 
     async def set_nice(self, process: Process, nice: int) -> None:
         """Raises EINVAL."""

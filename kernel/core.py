@@ -32,6 +32,7 @@ from .links import Links
 from .pipe import Pipe
 from .process import Accounting, Process
 from .scheduler import Scheduler
+from .shared import SharedPages
 from .table import ProcessTable
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Core(ABC):
         self.scheduler = Scheduler()
         self.bus = Bus()
         self.links = Links()
+        self.shared = SharedPages(self.table)
         self.clock = clock
         self.pager: Pager | None = None
         self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`

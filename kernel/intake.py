@@ -7,8 +7,7 @@ sorts does: the pipe is drained meanwhile, and what was collected is in the jour
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..memory.swap import Statement
@@ -16,7 +15,7 @@ from ..syscalls.errno import EFBIG
 from . import deadlock, pipe_records, records
 from .kernel import Kernel
 from .mailbox import FROM_OUTSIDE, Message
-from .pipe import End, Pipe
+from .pipe import End, Pipe, first_of
 from .process import Process, Waiting
 
 MAX_COLLECTED = 1 << 20
@@ -65,7 +64,7 @@ class Intake:
             if pipe is None:
                 await process.mailbox.next()
             elif process.interactive:
-                await _first_of(process.mailbox.next(), pipe.change())
+                await first_of(process.mailbox.next(), pipe.change())
             elif pipe.eof:
                 await process.mailbox.next()
             elif not await self._collect(pipe):
@@ -133,12 +132,3 @@ def as_read(message: Message) -> str:
     if message.sender == FROM_OUTSIDE:
         return message.text if message.kind == "message" else f"({message.kind}) {message.text}"
     return f"(process {message.sender} says) {message.text}"
-
-
-async def _first_of(*waits: Awaitable[object]) -> None:
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -18,6 +18,7 @@ from .engine.driver import EngineUnusable
 from .links import read_links
 from .process import INIT_PID, Process, State, Waiting
 from .recovery import Recovered
+from .shared import read_shared
 from .table import ProcessTable
 
 PARK_GRACE_S = 5.0
@@ -62,6 +63,7 @@ class Kernel(Births, Control, Endings):
         init = self.table.find(INIT_PID)
         init.state, init.waiting = State.BLOCKED, Waiting("its children")
         self.links.adopt(await self.journal.read(read_links), self.table)
+        self.shared.adopt(await self.journal.read(read_shared), self.table)
 
     def start_all(self) -> None:
         """Step every process that the journal brought back, and from now on each that is born."""

@@ -25,7 +25,6 @@ class Outlet:
     def __init__(self, kernel: Kernel, process: Process) -> None:
         self._kernel = kernel
         self._process = process
-        self._written = len(process.draft.text)  # characters of the draft
         self._saving = asyncio.Lock()
 
     @property
@@ -46,11 +45,11 @@ class Outlet:
     async def _save(self, statements: Callable[[], list[Statement]]) -> None:
         async with self._saving:
             draft = self._process.draft
-            more, put = self._writing(draft.text[self._written :])
+            more, put = self._writing(draft.text[self._process.written :])
 
             def take_place() -> None:
                 put()
-                self._written = len(draft.text)
+                self._process.written = len(draft.text)
 
             await self._kernel.journal.commit([*statements(), *more], take_place)
 
@@ -58,12 +57,12 @@ class Outlet:
         """For the commit of an assistant page: the rest of what it says, and the end of the line.
         No save is under way when this returns."""
         async with self._saving:
-            text = page.text[self._written :]
+            text = page.text[self._process.written :]
         more, put = self._writing(f"{text}\n" if page.text else "")
 
         def take_place() -> None:
             put()
-            self._written = 0
+            self._process.written = 0
 
         return more, take_place
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 DEFAULT_CAPACITY = 64 << 10
@@ -181,3 +181,13 @@ class Pipe:
         for future in tuple(self._changes):
             if not future.done():
                 future.set_result(None)
+
+
+async def first_of(*waits: Awaitable[object]) -> None:
+    """Until one of them is done."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

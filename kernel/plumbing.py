@@ -31,7 +31,7 @@ class Plumbing(Core):
             raise EINVAL(f"a pipe holds from 1 to {MAX_CAPACITY} bytes, not {capacity}")
         if len(self.pipes) >= MAX_PIPES:
             raise EAGAIN(f"there are {MAX_PIPES} pipes, which is the limit", hint="close some")
-        pipe = Pipe(next(self._pipe_ids), capacity)
+        pipe = self.new_pipe(capacity)
 
         def take_place() -> None:
             for end in End:
@@ -40,6 +40,10 @@ class Plumbing(Core):
 
         await self.journal.commit([pipe_records.insert_pipe(pipe)], take_place)
         return pipe
+
+    def new_pipe(self, capacity: int) -> Pipe:
+        """Not yet in the journal, nor anywhere."""
+        return Pipe(next(self._pipe_ids), capacity)
 
     def pipe(self, pipe_id: int) -> Pipe:
         """Raises ENOENT."""

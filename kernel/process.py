@@ -130,6 +130,7 @@ class Process:
     stdin: Pipe | None = None
     stdout: Pipe | None = None
     collected: str = ""  # of its stdin, until that is at its end
+    written: int = 0  # characters of the draft that are in its stdout
     accounting: Accounting = field(default_factory=Accounting)
 
     # held by the kernel that steps it

@@ -30,7 +30,7 @@ def recover(connection: sqlite3.Connection) -> Recovered:
         load_pages(connection, process)
     for pid, draft in swap.read_drafts(connection).items():
         if pid in processes:
-            processes[pid].draft = draft
+            processes[pid].draft, processes[pid].written = draft, len(draft.text)
     last_message_id = 0
     for pid, message in records.read_messages(connection):
         last_message_id = max(last_message_id, message.id)

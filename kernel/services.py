@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..memory.notes import find_notes, write_note
@@ -14,6 +14,7 @@ from . import deadlock
 from .kernel import Kernel
 from .mailbox import FROM_OUTSIDE, Mailbox, Message, Wanted
 from .messages import ExitInfo
+from .pipe import End, first_of
 from .process import INIT_PID, Process, Waiting
 from .records import delete_message, insert_message, read_process
 from .signals import Signal
@@ -218,6 +219,71 @@ class Services:
         """The caller waits for any of these processes. Raises EDEADLK."""
         deadlock.check(self._kernel.table, self._caller, on)
         self._caller.waiting = Waiting(words, frozenset(on), over)
+
+    # ---- select, shared pages ---------------------------------------------------------------
+
+    async def select(
+        self,
+        pids: Sequence[int] = (),
+        *,
+        messages: bool = False,
+        input: bool = False,
+        timeout_s: float | None = None,
+    ) -> str:
+        """Which of several things is there first, in words; nothing is taken. Raises ECHILD,
+        EDEADLK, EINVAL, ETIME."""
+        caller, kernel = self._caller, self._kernel
+        pids = [caller.meant(pid) for pid in pids]
+        processes = [kernel.table.find(pid) for pid in pids]
+        pipe = caller.stdin if input else None
+        if input and pipe is None:
+            raise EINVAL(f"process {caller.pid} has no stdin")
+        if not (pids or messages or pipe):
+            raise EINVAL("there is nothing to select from")
+
+        def there() -> str | None:
+            for process in processes:
+                if not process.alive:
+                    return f"pid {process.pid} has ended"
+            if messages and (message := caller.mailbox.first()) is not None:
+                return f"a message of pid {message.sender} is there"
+            if pipe is not None and not (pipe.empty and not pipe.eof):
+                return "input is there"
+            return None
+
+        if there() is None:
+            writers = pipe.pids(End.WRITE) if pipe is not None else frozenset()
+            hopeful = messages or timeout_s is not None or (pipe is not None and not writers)
+            self._block("the first of several", set() if hopeful else {*pids, *writers})
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (found := there()) is None:
+                    waits: list[Awaitable[object]] = [one.exited.wait() for one in processes]
+                    waits += [caller.mailbox.next()] if messages else []
+                    waits += [pipe.change()] if pipe is not None else []
+                    await first_of(*waits)
+        except TimeoutError:
+            raise ETIME(f"nothing was there within {timeout_s:g} s") from None
+        return found
+
+    def read_shared(self, name: str) -> tuple[str, int]:
+        page = self._kernel.shared.read(self._caller, name)
+        return page.text, page.version
+
+    async def write_shared(
+        self,
+        name: str,
+        text: str,
+        version: int | None = None,
+        readers: str | None = None,
+        writers: str | None = None,
+    ) -> int:
+        return await self._kernel.write_shared(
+            self._caller, name, text, version=version, readers=readers, writers=writers
+        )
+
+    def list_shared(self) -> list[str]:
+        return [page.name for page in self._kernel.shared.readable(self._caller)]
 
     # ---- notes ----------------------------------------------------------------------------
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..memory import notes, swap
-from . import links, pipe_records, records
+from . import links, pipe_records, records, shared
 from .journal import Journal
 
 
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
-    rooms = (records, links, pipe_records, swap, notes)
+    rooms = (records, links, pipe_records, shared, swap, notes)
     return Journal(path, *(room.SCHEMA for room in rooms))

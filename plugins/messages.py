@@ -14,6 +14,18 @@ async def send(ctx: Context, pid: int, text: str) -> str:
     return f"sent to pid {pid}"
 
 
+@syscall(timeout=HOUR_S, effect="pure", listed=False)
+async def select(
+    ctx: Context,
+    pids: list[int] | None = None,
+    messages: bool = False,
+    input: bool = False,
+    timeout: float | None = None,
+) -> str:
+    """Wait for the first of several: the end of a process, a message, input."""
+    return await ctx.services.select(pids or (), messages=messages, input=input, timeout_s=timeout)
+
+
 @syscall(timeout=HOUR_S, effect="idempotent", listed=False)
 async def receive(ctx: Context, sender: int | None = None, timeout: float | None = None) -> str:
     """Wait for a message, of one process or of any, and read it."""

@@ -154,14 +154,14 @@ def text_of(ctx: Context, given: list[str], *, adds_stdin: bool = True) -> str:
     spoken = " ".join(given)
     only_piped = spoken in ("", "-") and not ctx.in_session
     reads = not ctx.in_session and (only_piped or adds_stdin)
-    piped = _piped(even_from_device=only_piped) if reads else ""
+    piped = piped_text(even_from_device=only_piped) if reads else ""
     text = "\n\n".join(part for part in ("" if only_piped else spoken, piped) if part.strip())
     if not text.strip():
         raise UsageError("there is no text: give it as words, or pipe it in")
     return text
 
 
-def _piped(*, even_from_device: bool) -> str:
+def piped_text(*, even_from_device: bool = False) -> str:
     """What a pipe or a file holds as stdin. A terminal or /dev/null holds nothing."""
     if sys.stdin is None or sys.stdin.isatty():
         return ""

@@ -88,6 +88,36 @@ class KernelServices(Protocol):
 
     def processes(self) -> list[ProcessRecord]: ...
 
+    async def select(
+        self,
+        pids: Sequence[int] = (),
+        *,
+        messages: bool = False,
+        input: bool = False,
+        timeout_s: float | None = None,
+    ) -> str:
+        """Which of several things is there first, in words."""
+        ...
+
+    def read_shared(self, name: str) -> tuple[str, int]:
+        """Text and version of a shared page."""
+        ...
+
+    async def write_shared(
+        self,
+        name: str,
+        text: str,
+        version: int | None = None,
+        readers: str | None = None,
+        writers: str | None = None,
+    ) -> int:
+        """Write a shared page, if it still has that version; its new one."""
+        ...
+
+    def list_shared(self) -> list[str]:
+        """The names of those that the caller may read."""
+        ...
+
     async def remember(self, text: str) -> None: ...
 
     async def recall(self, query: str) -> list[str]:

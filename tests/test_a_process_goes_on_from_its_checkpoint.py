@@ -12,6 +12,7 @@ from llmos.kernel import checkpoint
 from llmos.kernel.engine.driver import ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver, echo
 from llmos.kernel.kernel import Kernel
+from llmos.kernel.pipe import End
 from llmos.kernel.process import Process, State
 from llmos.kernel.signals import Signal
 from llmos.syscalls.errno import EEXIST, EINVAL, ENOENT
@@ -169,6 +170,37 @@ def test_a_supervisor_goes_on_watching_its_own_children(tmp_path: Path) -> None:
     stranger_lives, names, count = simulate(tmp_path / "b", load)
     assert stranger_lives
     assert (names, count) == ({"left", "right"}, 2)
+
+
+def test_a_pipeline_loses_no_word(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.llmos"
+
+    async def save(kernel: Kernel, _: SimulatedDriver) -> int:
+        team = await kernel.spawn(task=None, name="team", root=ROOT, interactive=True)
+        pipe = await kernel.make_pipe(80)
+        writer = await kernel.spawn(
+            task="count 300", name="w", root=ROOT, parent=team.pid, stdout=pipe
+        )
+        reader = await kernel.spawn(task="said", name="r", root=ROOT, parent=team.pid, stdin=pipe)
+        for end in End:
+            kernel.close_end(pipe, end)
+        await kernel.signal(reader, Signal.STOP)
+        await until(lambda: writer.waits_for.startswith("room"))
+        checkpoint.write_file(file, checkpoint.take(kernel, team, tree=True))
+        return writer.accounting.tokens_out
+
+    done = simulate(tmp_path / "a", save)
+    assert 10 < done < 300
+
+    async def load(kernel: Kernel, driver: SimulatedDriver) -> tuple[str, int]:
+        revived = await checkpoint.restore(kernel, checkpoint.read_file(file))
+        reader = revived.processes[2]
+        await kernel.signal(reader, Signal.CONT)
+        return await finished(reader), driver.totals.tokens_out
+
+    said, generated = simulate(tmp_path / "b", load)
+    assert said.split()[3:] == [str(number) for number in range(1, 301)]
+    assert generated == 300 - done + len(said.split())
 
 
 def test_a_restored_process_survives_a_restart(tmp_path: Path) -> None:
