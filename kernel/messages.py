@@ -355,7 +355,7 @@ Request = (
 # ---- results ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as ProcessInfo
 class Usage:
     """What a process has cost so far."""
 
@@ -366,7 +366,7 @@ class Usage:
     engine_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one `ps` makes thousands, and it would take twice as long
 class ProcessInfo:
     """A row of `ps`. `waits_for` says what a blocked process waits for, in words; `limits` are
     soft and hard, None where there is none; `budget` is what was granted, not what is left."""

@@ -170,18 +170,21 @@ class Verdict:
             if page["role"] == "tool" and page["text"].startswith("added "):
                 self._check_happened(subject, page["text"].removeprefix("added "))
         if len(read) == len(subject.messages):
-            self._check_answer(subject, pages)
+            self._check_answer(subject, pages, said)
 
-    def _check_answer(self, subject: Subject, pages: list[dict[str, Any]]) -> None:
+    def _check_answer(
+        self, subject: Subject, pages: list[dict[str, Any]], said: list[str]
+    ) -> None:
         """All that it was sent has been read. Is it answered?"""
         if not pages:
             subject.settled = self._closing
         elif pages[-1]["role"] == "assistant" and not pages[-1]["calls"]:
-            self._check_output(subject, pages[-1]["text"])
+            self._check_output(subject, pages[-1]["text"], last_read=said[-1])
             # A conversation goes on as long as there are clients.
             subject.settled = self._closing or subject.kind not in ("talk", "killed")
 
-    def _check_output(self, subject: Subject, output: str) -> None:
+    def _check_output(self, subject: Subject, output: str, last_read: str | None = None) -> None:
+        """`last_read`: the last message that it read, which may be one without a note."""
         match subject.kind:
             case "long":
                 self._whole = self._whole or output
@@ -193,7 +196,7 @@ class Verdict:
                 elif not output.startswith("EINTR"):
                     self._is_lost(f"process {subject.pid} with {subject.word} says {output!r}")
             case "talk" | "fork" if self._echoes:
-                if output != f"You said: {subject.messages[-1]}" and self._closing:
+                if output != f"You said: {last_read or subject.messages[-1]}":
                     self._is_lost(f"process {subject.pid} answers {output!r}")
 
     # ---- what happened in the world -------------------------------------------------------
