@@ -83,9 +83,7 @@ async def boot(folder: Path) -> Booted:
     journal = open_journal(config.journal)
     kernel = Kernel(config, journal, engine, plugins, PROGRAMS)
     found = await journal.read(recover)
-    kernel.adopt_all(
-        found.processes, found.last_pid, found.last_message_id, found.interrupted_calls
-    )
+    kernel.adopt_all(found)
     await kernel.start_init()
     server = Server(config.socket, Service(kernel, lambda: None), kernel.bus)
     await server.start()
