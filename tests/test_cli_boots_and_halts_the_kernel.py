@@ -78,7 +78,7 @@ def test_two_boots_at_once_make_one_kernel(place: Place) -> None:
     ]
     documents = [json.loads(boot.communicate()[0]) for boot in boots]
     assert {d["os_pid"] for d in documents if d["ok"]} == {place.os_pid()}
-    assert all(d["ok"] or "already running" in d["error"]["message"] for d in documents)
+    assert all(d["ok"] or "already running" in d["error"]["message"] for d in documents), documents
 
 
 def test_halt_waits_until_the_kernel_has_ended(place: Place) -> None:
