@@ -10,8 +10,9 @@ from ..memory.swap import delete_draft
 from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
 from . import records, shared
 from .agent import DEFAULT_TEXT
-from .core import Core, checked_nice, label
+from .core import checked_nice, label
 from .mailbox import FROM_OUTSIDE, Message
+from .plumbing import Plumbing
 from .process import INIT_PID, Process
 from .shared import SharedPage
 from .signals import Signal
@@ -19,7 +20,7 @@ from .signals import Signal
 MAX_MAILBOX = 1000
 
 
-class Control(Core):
+class Control(Plumbing):
     """Everything that changes a process from outside."""
 
     async def exec(
@@ -58,6 +59,7 @@ class Control(Core):
 
     async def _commit_image(self, process: Process, task: str, program: str, label: str) -> None:
         image, message = process.image + 1, Message(self.new_message_id(), task)
+        line, end_line = self.cut_short(process)
 
         def replace() -> None:
             for call in process.space.unanswered_calls():
@@ -65,6 +67,7 @@ class Control(Core):
             process.image, process.program, process.name = image, program, label
             process.space, process.draft = AddressSpace(DEFAULT_TEXT), EMPTY
             process.mailbox.put(message)
+            end_line()
 
         await self.journal.commit(
             [
@@ -72,6 +75,7 @@ class Control(Core):
                     process.pid, image=image, program=program, name=label, text=DEFAULT_TEXT
                 ),
                 delete_draft(process.pid),
+                *line,
                 records.delete_intents(process.pid),
                 records.insert_message(process.pid, message),
             ],
@@ -127,7 +131,7 @@ class Control(Core):
 
         def deliver() -> None:
             if process.alive:
-                if signal in (Signal.TERM, Signal.KILL, Signal.XCPU):
+                if signal in (Signal.TERM, Signal.KILL, Signal.XCPU, Signal.PIPE):
                     process.stopped = False
                 process.deliver(signal)
 

@@ -45,6 +45,8 @@ class Outlet:
     async def _save(self, statements: Callable[[], list[Statement]]) -> None:
         async with self._saving:
             draft = self._process.draft
+            if len(draft.text) < self._process.written:
+                return  # another model says it anew: the old draft tells how far the reader is
             more, put = self._writing(draft.text[self._process.written :])
 
             def take_place() -> None:
@@ -55,10 +57,13 @@ class Outlet:
 
     async def page(self, page: Page) -> tuple[list[Statement], Callable[[], None]]:
         """For the commit of an assistant page: the rest of what it says, and the end of the line.
-        No save is under way when this returns."""
+        Of one that was broken off, what the agent itself has said: the words beside it are for who
+        reads its pages. No save is under way when this returns."""
         async with self._saving:
-            text = page.text[self._process.written :]
-        more, put = self._writing(f"{text}\n" if page.text else "")
+            process = self._process
+            text = process.draft.text if page.interrupted else page.text
+            rest = f"{text[process.written :]}\n" if text or process.written else ""
+        more, put = self._writing(rest)
 
         def take_place() -> None:
             put()

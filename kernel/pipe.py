@@ -58,6 +58,7 @@ class Pipe:
         self._holders: dict[End, set[int]] = {End.READ: set(), End.WRITE: set()}
         self._clients: dict[End, int] = {End.READ: 0, End.WRITE: 0}
         self._changes: set[asyncio.Future[None]] = set()
+        self.writing = asyncio.Lock()  # clients write one after the other
         self._claim: object = None  # who is reading: what it takes is being committed
 
     # ---- ends -----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from .process import Process
 
 MAX_CAPACITY = 16 << 20
 MAX_PIPES = 10_000
+MAX_CHARACTER_BYTES = 4
 
 Action = Callable[[], None]
 
@@ -108,11 +109,26 @@ class Plumbing(Core):
         return pipe_records.take(pipe, taken), lambda: pipe.take(taken)
 
     async def write(self, pipe: Pipe, text: str) -> None:
-        """For a client: waits until there is room. Raises EPIPE."""
-        await pipe.room()
-        if pipe.broken:
-            raise EPIPE(f"nobody reads pipe {pipe.id} any more")
-        await self.journal.commit(*self.writing(pipe, text))
+        """For a client: waits until there is room, for each piece that a pipe can hold. Raises
+        EPIPE."""
+        length = max(1, pipe.capacity // MAX_CHARACTER_BYTES)
+        async with pipe.writing:  # else all that wait for room would find the same
+            for start in range(0, max(1, len(text)), length):
+                await pipe.room()
+                if pipe.broken:
+                    raise EPIPE(f"nobody reads pipe {pipe.id} any more")
+                await self.journal.commit(*self.writing(pipe, text[start : start + length]))
+
+    def cut_short(self, process: Process) -> tuple[list[Statement], Action]:
+        """The answer that it was writing will not be finished: what there is of it is a line."""
+        pipe, begun = process.stdout, process.written > 0
+        statements, put = self.writing(pipe, "\n") if pipe and begun else ([], lambda: None)
+
+        def take_place() -> None:
+            put()
+            process.written = 0
+
+        return statements, take_place
 
     async def read(self, pipe: Pipe, limit: int, timeout_s: float | None) -> tuple[str, bool]:
         """For a client: at most `limit` characters, as soon as there are any, and whether that was

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..memory import swap
+from ..memory.draft import EMPTY
 from . import pipe_records, records
 from .pipe import End, Pipe
 from .process import Process
@@ -30,7 +31,9 @@ def recover(connection: sqlite3.Connection) -> Recovered:
         load_pages(connection, process)
     for pid, draft in swap.read_drafts(connection).items():
         if pid in processes:
-            processes[pid].draft, processes[pid].written = draft, len(draft.text)
+            # Without its tokens it only says how far the reader of the stdout is.
+            processes[pid].draft = draft or EMPTY
+            processes[pid].written = len(draft.text)
     last_message_id = 0
     for pid, message in records.read_messages(connection):
         last_message_id = max(last_message_id, message.id)

@@ -39,7 +39,7 @@ class Signal(enum.Enum):
         return 128 + self.value
 
 
-STRENGTH = (Signal.INT, Signal.TERM, Signal.XCPU, Signal.KILL)
+STRENGTH = (Signal.INT, Signal.TERM, Signal.XCPU, Signal.PIPE, Signal.KILL)
 """Those that end a turn or a process. A stronger one replaces a weaker one that is pending."""
 
 

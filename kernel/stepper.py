@@ -365,8 +365,8 @@ class Stepper:
             match signal:
                 case Signal.INT:
                     await self._interrupt_turn()
-                case Signal.KILL:
-                    await self._exit(Signal.KILL.exit_status, process.draft.text)
+                case Signal.KILL | Signal.PIPE:
+                    await self._exit(signal.exit_status, process.draft.text)
                 case Signal.TERM:
                     await self._end_gently(Signal.TERM, "you are told to end")
                 case Signal.XCPU:

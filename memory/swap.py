@@ -138,10 +138,11 @@ def delete_draft(pid: int) -> Statement:
 
 
 def keep_drafts_of(connection: sqlite3.Connection, model: str) -> None:
-    """Drafts are tokens of a model's vocabulary: another model cannot go on with them."""
+    """Drafts are tokens of a model's vocabulary: another model cannot go on with them. Their text
+    stays: it says what was shown."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'model'").fetchone()
     if row is not None and row[0] != model:
-        connection.execute("DELETE FROM draft")
+        connection.execute("UPDATE draft SET token_ids = '[]'")
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (model,))
 
 
