@@ -153,7 +153,12 @@ def _recorded(kernel: Kernel, process: Process, frames: Mapping[int, int]) -> Re
 
 
 def _piped(pipe: Pipe) -> Record:
-    return {"id": pipe.id, "capacity": pipe.capacity, "text": [one.text for one in pipe.chunks]}
+    return {
+        "id": pipe.id,
+        "capacity": pipe.capacity,
+        "cut": pipe.cut,
+        "text": [one.text for one in pipe.chunks],
+    }
 
 
 # ---- bringing it back ---------------------------------------------------------------------
@@ -190,7 +195,7 @@ async def restore(
 
     def write(connection: sqlite3.Connection) -> None:
         for pipe in revived.pipes:
-            connection.execute(*pipe_records.insert_pipe(pipe))
+            connection.execute(*pipe_records.insert_pipe(pipe, fed=pipe.cut))
             for chunk in pipe.chunks:
                 connection.execute(*pipe_records.insert_chunk(pipe, chunk))
         frames = [insert_frame(connection, _page(record)) for record in content["pages"]]
@@ -244,6 +249,7 @@ def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> 
 
 def _pipe(kernel: Kernel, record: Record) -> Pipe:
     pipe = kernel.new_pipe(record["capacity"])
+    pipe.cut = record["cut"]
     for seq, text in enumerate(record["text"]):
         pipe.put(Chunk(seq, text))
     return pipe

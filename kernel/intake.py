@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..memory.swap import Statement
-from ..syscalls.errno import EFBIG
+from ..syscalls.errno import EFBIG, EPIPE
 from . import deadlock, pipe_records, records
 from .kernel import Kernel
 from .mailbox import FROM_OUTSIDE, Message
@@ -57,7 +57,7 @@ class Intake:
         return pipe.eof and len(process.mailbox) > 0
 
     async def arrival(self) -> None:
-        """Until something is there. Raises EDEADLK, EFBIG."""
+        """Until something is there. Raises EDEADLK, EFBIG, EPIPE."""
         process = self._process
         while not self.ready:
             pipe = process.stdin
@@ -95,8 +95,14 @@ class Intake:
         return True
 
     async def take(self) -> Reading | None:
-        """What was ready; None if that was the end of the input, which is then closed."""
+        """What was ready; None if that was the end of the input, which is then closed. Raises
+        EPIPE for an input that may not be whole."""
         process, pipe = self._process, self._process.stdin
+        if pipe is not None and pipe.cut and pipe.eof and not process.interactive:
+            raise EPIPE(
+                "its input was cut off: whoever fed it has gone",
+                hint="close the write end when all is written",
+            )
         message = process.mailbox.first()
         if message is not None:
             return self._with_collected(message, pipe)

@@ -52,6 +52,7 @@ class Pipe:
     def __init__(self, pipe_id: int, capacity: int = DEFAULT_CAPACITY) -> None:
         self.id = pipe_id
         self.capacity = capacity
+        self.cut = False  # a client that wrote went away without a word: there may be more
         self.num_bytes = 0
         self.next_seq = 0
         self._chunks: deque[Chunk] = deque()
@@ -172,6 +173,11 @@ class Pipe:
         self._changes.add(future)
         future.add_done_callback(self._changes.discard)
         return future
+
+    @property
+    def drained(self) -> bool:
+        """Is there room enough to begin again? At the first free byte it would be too dear."""
+        return self.num_bytes <= self.capacity // 2
 
     async def room(self) -> None:
         """Until there is some, or nobody reads any more."""

@@ -9,7 +9,11 @@ from ..memory.swap import Statement
 from .pipe import Chunk, End, Pipe, Taken
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS pipe (id INTEGER PRIMARY KEY, capacity INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS pipe (
+    id INTEGER PRIMARY KEY,
+    capacity INTEGER NOT NULL,
+    fed INTEGER NOT NULL  -- by a client that has not said that this was all
+);
 CREATE TABLE IF NOT EXISTS pipe_end (
     pid INTEGER NOT NULL,
     fd TEXT NOT NULL,
@@ -30,8 +34,12 @@ CREATE TABLE IF NOT EXISTS collected (
 """
 
 
-def insert_pipe(pipe: Pipe) -> Statement:
-    return ("INSERT INTO pipe VALUES (?, ?)", (pipe.id, pipe.capacity))
+def insert_pipe(pipe: Pipe, *, fed: bool) -> Statement:
+    return ("INSERT INTO pipe VALUES (?, ?, ?)", (pipe.id, pipe.capacity, fed))
+
+
+def fed_whole(pipe: Pipe) -> Statement:
+    return ("UPDATE pipe SET fed = 0 WHERE id = ?", (pipe.id,))
 
 
 def delete_pipe(pipe_id: int) -> list[Statement]:
@@ -83,7 +91,10 @@ def delete_collected(pid: int) -> Statement:
 
 def read_pipes(connection: sqlite3.Connection) -> list[Pipe]:
     """All of them with their text; without their ends."""
-    pipes = {row[0]: Pipe(*row) for row in connection.execute("SELECT id, capacity FROM pipe")}
+    pipes: dict[int, Pipe] = {}
+    for pipe_id, capacity, fed in connection.execute("SELECT id, capacity, fed FROM pipe"):
+        pipes[pipe_id] = Pipe(pipe_id, capacity)
+        pipes[pipe_id].cut = bool(fed)  # the clients of earlier days are gone
     rows = connection.execute("SELECT pipe, seq, text FROM pipe_chunk ORDER BY pipe, seq")
     for pipe_id, seq, text in rows:
         pipes[pipe_id].put(Chunk(seq, text))

@@ -39,7 +39,7 @@ class Plumbing(Core):
                 pipe.open(end, None)
             self.pipes[pipe.id] = pipe
 
-        await self.journal.commit([pipe_records.insert_pipe(pipe)], take_place)
+        await self.journal.commit([pipe_records.insert_pipe(pipe, fed=True)], take_place)
         return pipe
 
     def new_pipe(self, capacity: int) -> Pipe:
@@ -86,6 +86,17 @@ class Plumbing(Core):
         """In memory: of a process (its row has gone), or of a client."""
         pipe.close(end, pid)
         self.drop_if_abandoned(pipe)
+
+    async def fed_whole(self, pipe: Pipe) -> None:
+        """A client has written all that it wanted to, and closes its end."""
+        await self.journal.commit(
+            [pipe_records.fed_whole(pipe)], lambda: self.close_end(pipe, End.WRITE)
+        )
+
+    def cut_off(self, pipe: Pipe, end: End) -> None:
+        """A client has gone, with an end in its hand."""
+        pipe.cut = pipe.cut or end is End.WRITE
+        self.close_end(pipe, end)
 
     def drop_if_abandoned(self, pipe: Pipe) -> None:
         if pipe.abandoned and pipe.id in self.pipes:
@@ -142,12 +153,15 @@ class Plumbing(Core):
             raise ETIME(f"nothing came through pipe {pipe.id} within {timeout_s:g} s") from None
         if taken is None:
             return "", True
+        await self.to_the_end(self._read(pipe, taken, reader))
+        return taken.text, pipe.eof
+
+    async def _read(self, pipe: Pipe, taken: Taken, reader: object) -> None:
         try:
             await self.journal.commit(*self.reading(pipe, taken, reader))
         except JournalError:
             pipe.unclaim(reader)
             raise
-        return taken.text, pipe.eof
 
     def adopt_pipes(self, pipes: Iterable[Pipe]) -> None:
         """Take over what recovery found."""

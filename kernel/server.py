@@ -123,8 +123,9 @@ class Connection:
     def close(self) -> None:
         for pid in tuple(self._attached):
             self.detach(pid)
-        for key in tuple(self._at_close):
-            self.close_now(key)
+        while self._at_close:
+            _, action = self._at_close.popitem()
+            action()
         for task in self._tasks:
             task.cancel()
         with contextlib.suppress(Exception):
@@ -150,10 +151,8 @@ class Connection:
         else:
             self._at_close[key] = action
 
-    def close_now(self, key: Hashable) -> None:
-        action = self._at_close.pop(key, None)
-        if action is not None:
-            action()
+    def forget(self, key: Hashable) -> None:
+        self._at_close.pop(key, None)
 
     def will_close(self, key: Hashable) -> bool:
         return key in self._at_close

@@ -35,9 +35,9 @@ class Attachable(Protocol):
     def send_event(self, event: messages.Event) -> None: ...
 
     def at_close(self, key: Hashable, action: Callable[[], None]) -> None:
-        """Do it when the connection ends, or before with `close_now`."""
+        """Do it when the connection ends, unless that is forgotten before."""
 
-    def close_now(self, key: Hashable) -> None: ...
+    def forget(self, key: Hashable) -> None: ...
 
     def will_close(self, key: Hashable) -> bool: ...
 
@@ -81,7 +81,7 @@ class Service:
                 text, eof = await self._kernel.read(pipe, limit, timeout_s)
                 return {"text": text, "eof": eof}
             case messages.PipeClose(pipe_id, end):
-                client.close_now((pipe_id, ENDS[end]))
+                await self._close(pipe_id, ENDS[end], client)
             case messages.Fork():
                 return await self._fork(request, client)
             case messages.Exec(pid, task, name):
@@ -163,8 +163,17 @@ class Service:
     async def _make_pipe(self, capacity: int, client: Attachable) -> dict[str, int]:
         pipe = await self._kernel.make_pipe(capacity)
         for end in End:
-            client.at_close((pipe.id, end), partial(self._kernel.close_end, pipe, end))
+            client.at_close((pipe.id, end), partial(self._kernel.cut_off, pipe, end))
         return {"pipe": pipe.id}
+
+    async def _close(self, pipe_id: int, end: End, client: Attachable) -> None:
+        """Unlike a connection that ends, this says that what was written is all there is."""
+        pipe = self._held(pipe_id, end, client)
+        client.forget((pipe_id, end))
+        if end is End.WRITE:
+            await self._kernel.fed_whole(pipe)
+        else:
+            self._kernel.close_end(pipe, end)
 
     def _held(self, pipe_id: int, end: End, client: Attachable) -> Pipe:
         """A pipe of which the client holds the end. Raises ENOENT, EPERM."""

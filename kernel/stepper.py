@@ -37,7 +37,7 @@ from .intake import Intake
 from .journal import JournalError
 from .kernel import Kernel
 from .outlet import SAVE_EVERY_S, Outlet
-from .pipe import End
+from .pipe import End, Pipe
 from .process import EXIT_FAILED, NOTHING, Process, State, Waiting
 from .signals import Signal, stronger
 from .trap import Outcome, trap
@@ -188,11 +188,16 @@ class Stepper:
         if pipe.broken:
             await self._exit(Signal.PIPE.exit_status, process.draft.text)
             return
-        readers = pipe.pids(End.READ)
-        deadlock.check(self._kernel.table, process, readers)
-        words = f"room in pipe {pipe.id}"
-        self._become(State.BLOCKED, Waiting(words, readers, lambda: not self._outlet.must_wait))
-        await self._interruptible(pipe.room())
+        self._become(State.BLOCKED, Waiting(f"room in pipe {pipe.id}"))
+        await self._interruptible(self._room(pipe))
+
+    async def _room(self, pipe: Pipe) -> None:
+        while not (pipe.drained or pipe.broken):
+            readers = pipe.pids(End.READ)  # which may change meanwhile
+            deadlock.check(self._kernel.table, self._process, readers)
+            words = self._process.waits_for
+            self._process.waiting = Waiting(words, readers, lambda: pipe.drained or pipe.broken)
+            await pipe.change()
 
     async def _converse(self) -> Completion:
         """One generation, from admission to the last token; with the draft, from there on."""

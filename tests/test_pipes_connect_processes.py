@@ -225,3 +225,25 @@ def test_a_client_feeds_and_reads_and_its_ends_go_with_it(own_kernel: KernelProc
         pid = wire.get("spawn", task="count 900", root=root, stdout=out)["pid"]
     with own_kernel.wire() as other:  # the first connection is gone, and its read end with it
         assert other.get("wait", pid=pid, timeout_s=30.0)["status"] == 141
+
+
+def test_an_input_that_was_cut_off_is_not_taken_for_the_whole(own_kernel: KernelProcess) -> None:
+    own_kernel.start().ready()
+    root = str(own_kernel.root)
+    with own_kernel.wire() as wire:
+        pids = []
+        for _ in range(2):
+            pipe = wire.get("pipe")["pipe"]
+            pids.append(wire.get("spawn", task="said", root=root, stdin=pipe)["pid"])
+            wire.get("pipe_write", pipe=pipe, text="the first half")
+        wire.get("pipe_close", pipe=pipe, end="write")
+        assert wire.get("wait", pid=pids.pop(), timeout_s=30.0)["status"] == 0
+        pipe = wire.get("pipe")["pipe"]
+        pids.append(wire.get("spawn", task="said", root=root, stdin=pipe)["pid"])
+        own_kernel.kill9()
+    own_kernel.start().ready()
+    with own_kernel.wire() as wire:
+        for pid in pids:
+            ended = wire.get("wait", pid=pid, timeout_s=30.0)
+            assert ended["status"] == 1
+            assert ended["output"].startswith("EPIPE: its input was cut off")

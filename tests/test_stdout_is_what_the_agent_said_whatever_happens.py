@@ -130,8 +130,8 @@ def test_with_another_model_at_the_next_boot_nothing_is_said_twice(tmp_path: Pat
         pipe = await kernel.make_pipe()
         process = await kernel.spawn(task="count 300", name=None, root=ROOT, stdout=pipe)
         reader = await kernel.spawn(task="here:", name=None, root=ROOT, stdin=pipe)
-        for end in End:
-            kernel.close_end(pipe, end)
+        await kernel.fed_whole(pipe)
+        kernel.close_end(pipe, End.READ)
         await generating(process, 0.3)
         await until(lambda: process.written > 0)
         await kernel.journal.write(
