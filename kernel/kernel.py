@@ -268,7 +268,7 @@ class Kernel:
             limits=process.limits,
             budget=budget,
         )
-        statements = [share_pages(process.pid, process.image, pid)]
+        statements = [share_pages(process.pid, process.image, pid, len(child.space))]
         for call in child.space.unanswered_calls():
             text = (
                 f"0 (this is the child, pid {pid})"

@@ -80,12 +80,13 @@ def write_page(pid: int, image: int, page: Page, limit_tokens: int | None) -> li
     ]
 
 
-def share_pages(pid: int, image: int, child: int) -> Statement:
-    """The child's page table is a copy of the parent's; the frames are shared."""
+def share_pages(pid: int, image: int, child: int, num_pages: int) -> Statement:
+    """The child's page table is a copy of the parent's first `num_pages`; the frames are shared.
+    The parent may have more here than in memory: a page that is just being written."""
     return (
         "INSERT INTO page_table SELECT ?, 0, vpn, frame, limit_tokens, resident"
-        " FROM page_table WHERE pid = ? AND image = ?",
-        (child, pid, image),
+        " FROM page_table WHERE pid = ? AND image = ? AND vpn < ?",
+        (child, pid, image, num_pages),
     )
 
 

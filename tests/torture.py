@@ -67,9 +67,7 @@ class Torture:
         self._seed = seed
         self._engine = engine
         self._kernel = KernelProcess(f"--driver={engine}", "--temperature=0")
-        self._verdict = Verdict(
-            self._kernel.folder, COUNTED if engine == "simulated" else None
-        )
+        self._verdict = Verdict(self._kernel.folder, COUNTED if engine == "simulated" else None)
         self._clients: list[subprocess.Popen[bytes]] = []
         self._num_clients = num_clients
         self._num_started = 0

@@ -172,9 +172,7 @@ class Verdict:
         if len(read) == len(subject.messages):
             self._check_answer(subject, pages, said)
 
-    def _check_answer(
-        self, subject: Subject, pages: list[dict[str, Any]], said: list[str]
-    ) -> None:
+    def _check_answer(self, subject: Subject, pages: list[dict[str, Any]], said: list[str]) -> None:
         """All that it was sent has been read. Is it answered?"""
         if not pages:
             subject.settled = self._closing
