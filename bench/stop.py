@@ -3,8 +3,8 @@
 Each task runs first undisturbed, with greedy decoding, then again and again, stopped after a random
 number of its tokens and continued once it is stopped.
 
-- identical: how many of the stopped runs generated the same tokens, one for one, in all their steps
-- reprefilled_tokens: what the engine computed again at CONT (prompt and draft, less the cached)
+- identical: stopped runs that generated the same tokens, one for one, in all their steps
+- reprefilled_tokens: computed again at CONT (prompt and draft, less what was cached)
 - slot_free_ms: from asking for STOP, its journal entry included, until the engine is rid of it
 """
 

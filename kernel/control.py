@@ -35,20 +35,23 @@ class Control(Plumbing):
         self.living(process.pid)
         self.check_program(program)
         running = self._at_work.get(process.pid)
-        if running is None or running.cannot_repeat:
+        replaced = running is None and self.stepping  # before that nothing is at work
+        if replaced or (running is not None and running.cannot_repeat):
             what = (
                 "is being replaced" if running is None else "makes a call that must not be cut off"
             )
             raise EAGAIN(f"process {process.pid} {what}", hint="try again when it is over")
-        del self._at_work[process.pid]  # until the next program is at work, nobody can exec again
+        self._at_work.pop(
+            process.pid, None
+        )  # until the next program is at work, nobody can exec again
         await self.to_the_end(self._replace(process, task, program, label(name or task)))
 
     async def _replace(self, process: Process, task: str, program: str, label: str) -> None:
         task_at_work = process.task
-        assert task_at_work is not None
-        task_at_work.cancel()
+        if task_at_work is not None:
+            task_at_work.cancel()
         try:
-            await asyncio.gather(task_at_work, return_exceptions=True)
+            await asyncio.gather(*filter(None, [task_at_work]), return_exceptions=True)
             # What it had committed takes place first; it may have been its end.
             await self.journal.read(lambda _: None)
             self.living(process.pid)
