@@ -9,11 +9,11 @@ from llmos.kernel import mailbox
 from llmos.kernel.config import KernelConfig
 from llmos.kernel.control import MAX_MAILBOX
 from llmos.kernel.core import LEAST_NICE, NICEST
+from llmos.kernel.generation import DRAFT_EVERY_S
 from llmos.kernel.limits import RESOURCES
 from llmos.kernel.process import EXIT_FAILED, EXIT_OK, MOVES, State
 from llmos.kernel.scheduler import NICE_S
 from llmos.kernel.signals import STRENGTH, Signal
-from llmos.kernel.stepper import DRAFT_EVERY_S
 
 PAGE = (Path(__file__).parent.parent / "docs" / "processes.md").read_text()
 TEXT = " ".join(PAGE.split())

@@ -1,0 +1,183 @@
+"""Generation: one answer of the engine, from admission to the page.
+
+What each engine step brings is charged, shown and kept as the draft, from which an answer that was
+broken off goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from ..memory.draft import Draft
+from ..memory.page import Call
+from ..memory.swap import page_out
+from . import deadlock, messages
+from .agent import num_steps
+from .engine.driver import (
+    ChatRequest,
+    Completion,
+    Delta,
+    EngineError,
+    EngineRefused,
+    Message,
+    Prefill,
+    Prompt,
+    ToolCall,
+)
+from .footing import Interrupted
+from .obedience import Obedience
+from .outlet import SAVE_EVERY_S
+from .pipe import End, Pipe
+from .process import State, Waiting
+from .signals import Signal
+
+log = logging.getLogger(__name__)
+
+DRAFT_EVERY_S = 0.25
+"""How much of a generation a crash may cost."""
+
+
+class Generation(Obedience):
+    """Of one process: what it does when the newest page wants an answer."""
+
+    async def _generate(self) -> None:
+        process = self._process
+        if num_steps(process.space) >= self._kernel.config.max_steps:
+            await self._fail(f"no answer after {self._kernel.config.max_steps} steps")
+            return
+        completion = await self._interruptible(self._converse())
+        page = process.space.new_page(
+            "assistant",
+            completion.text,
+            len(process.draft.token_ids),
+            calls=tuple(
+                # Ids of our own: unique in the address space, the same after a restart, and nine
+                # digits long, which every chat template takes.
+                Call(f"{len(process.space):06d}{index:03d}", call.name, call.arguments)
+                for index, call in enumerate(completion.calls)
+            ),
+        )
+        await self._append(page)
+        if self._outlet.must_wait and process.stdout is not None and process.stdout.broken:
+            await self._exit(Signal.PIPE.exit_status, page.text)
+        elif not page.calls:
+            self._publish_turn("done", page.text)
+
+    async def _wait_for_room(self) -> None:
+        """Until the reader of its stdout has taken some; without a reader, it ends."""
+        process, pipe = self._process, self._process.stdout
+        assert pipe is not None
+        if pipe.broken:
+            await self._exit(Signal.PIPE.exit_status, process.draft.text)
+            return
+        self._become(State.BLOCKED, Waiting(f"room in pipe {pipe.id}"))
+        await self._interruptible(self._room(pipe))
+
+    async def _room(self, pipe: Pipe) -> None:
+        while not (pipe.drained or pipe.broken):
+            readers = pipe.pids(End.READ)  # which may change meanwhile
+            deadlock.check(self._kernel.table, self._process, readers)
+            words = self._process.waits_for
+            self._process.waiting = Waiting(words, readers, lambda: pipe.drained or pipe.broken)
+            await pipe.change()
+
+    async def _converse(self) -> Completion:
+        """One generation, from admission to the last token; with the draft, from there on."""
+        process, kernel = self._process, self._kernel
+        await kernel.engine.ready()
+        async with kernel.scheduler.admitted(process):
+            self._publish_state()
+            process.touched = self._metered = asyncio.get_running_loop().time()
+            try:
+                prompt = await self._fitting_prompt()
+                stream = kernel.engine.generate(prompt, process.draft)
+                async with contextlib.aclosing(stream):  # type: ignore[type-var]
+                    return await self._follow(stream)
+            finally:
+                self._meter()
+
+    def _meter(self) -> None:
+        """Charge the engine time since it was charged last."""
+        now = asyncio.get_running_loop().time()
+        self._process.accounting.engine_s += now - self._metered
+        self._metered = now
+
+    async def _follow(self, stream: AsyncIterator[Prefill | Delta | Completion]) -> Completion:
+        """Take what the engine brings: charge it, show it, keep it as the draft."""
+        process, kernel = self._process, self._kernel
+        accounting, loop = process.accounting, asyncio.get_running_loop()
+        token_ids, texts = list(process.draft.token_ids), [process.draft.text]
+        saved = loop.time()
+        try:
+            async for item in stream:
+                process.touched = loop.time()  # each step of the engine is one of the process
+                match item:
+                    case Prefill():
+                        accounting.tokens_in += item.tokens_in
+                        accounting.tokens_cached += item.tokens_cached
+                        del token_ids[item.draft_tokens :]
+                    case Delta():
+                        accounting.tokens_out += item.num_tokens
+                        self._turn.tokens_out += item.num_tokens
+                        token_ids += item.token_ids
+                        texts.append(item.text)
+                        if item.text:
+                            kernel.bus.publish(messages.Text(process.pid, item.text))
+                    case Completion():
+                        return item
+                if process.bounded:
+                    self._meter()
+                    if self._limits_reached():
+                        raise Interrupted  # the next step says so
+                if loop.time() - saved > (SAVE_EVERY_S if self._outlet.is_open else DRAFT_EVERY_S):
+                    saved = loop.time()
+                    process.draft = Draft(tuple(token_ids), "".join(texts))
+                    await self._save_draft(wait=False)
+                    if self._outlet.must_wait:
+                        raise Interrupted  # the next step waits
+        finally:
+            process.draft = Draft(tuple(token_ids), "".join(texts))
+        raise EngineError("the engine ended a stream without a completion")
+
+    async def _fitting_prompt(self) -> Prompt:
+        """The rendered conversation, after as many pages went out as must. Raises EngineRefused."""
+        process, kernel = self._process, self._kernel
+        assert kernel.pager is not None, "made when the engine became ready"
+        draft_tokens = len(process.draft.token_ids)
+        while True:
+            refusal: EngineRefused | None = None
+            try:
+                prompt = await kernel.engine.render(self._request())
+                num_tokens = prompt.num_tokens
+            except EngineRefused as error:
+                refusal, num_tokens = error, process.space.num_resident_tokens
+            # A draft counts when it is a page: to flush under it would be to generate anew.
+            if refusal is None and (draft_tokens or not kernel.pager.over(num_tokens)):
+                return prompt
+            evicted = kernel.pager.flush(process.space, num_tokens)
+            if not evicted:
+                if refusal is not None:
+                    raise refusal
+                return prompt
+            pages = [entry.page for entry in evicted]
+            log.info("process %d: %d pages out", process.pid, len(pages))
+            await kernel.journal.commit([page_out(process.pid, process.image, pages)])
+
+    def _request(self) -> ChatRequest:
+        process, kernel = self._process, self._kernel
+        space = process.space
+        stub = space.stub()
+        chat = [Message("system", f"{space.text}\n{stub}" if stub else space.text)]
+        for entry in space.resident():
+            page = entry.page
+            calls = tuple(ToolCall(call.call_id, call.name, call.arguments) for call in page.calls)
+            chat.append(Message(page.role, entry.shown(), calls, page.call_id))
+        sampling = kernel.config.sampling
+        if process.ending:
+            longest = kernel.config.last_turn_tokens
+            sampling = replace(sampling, max_tokens=min(sampling.max_tokens or longest, longest))
+        return ChatRequest(tuple(chat), kernel.tools(process), sampling)
