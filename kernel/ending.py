@@ -59,7 +59,7 @@ class Endings(Plumbing):
             process.budget -= left
         process.exit, process.state, process.waiting = ended, State.ZOMBIE, Waiting()
         process.pending, process.stopped, process.draft = None, False, EMPTY
-        self.table.note_death()
+        self.table.note_death(process)
         if process.alarm is not None:
             process.alarm.cancel()
         self.disconnect(process)
@@ -92,7 +92,7 @@ class Endings(Plumbing):
         """The first child that has ended, or will, of `pids` or of all. It is not reaped yet."""
         while True:
             parent.child_ended.clear()
-            for child in self.table.children(parent.pid):
-                if not child.alive and (pids is None or child.pid in pids):
+            for child in self.table.zombies(parent.pid):
+                if pids is None or child.pid in pids:
                     return child
             await parent.child_ended.wait()

@@ -201,8 +201,7 @@ class Overseer:
                 await self._tell(NotStarted(child.name, shortened(str(error))))
 
     def _ended_child(self) -> Process | None:
-        children = self._kernel.table.children(self._process.pid)
-        return next((child for child in children if not child.alive), None)
+        return next(iter(self._kernel.table.zombies(self._process.pid)), None)
 
     async def _bury(self, spec: Supervision, child: Process) -> None:
         """First the diary, then the grave. One that the diary does not know as running is there

@@ -19,6 +19,7 @@ class ProcessTable:
     def __init__(self, next_pid: int = INIT_PID) -> None:
         self._processes: dict[int, Process] = {}  # in the order of their pids
         self._children: defaultdict[int, dict[int, Process]] = defaultdict(dict)
+        self._zombies: defaultdict[int, dict[int, Process]] = defaultdict(dict)  # by parent
         self._groups: defaultdict[int, dict[int, Process]] = defaultdict(dict)
         self._alive = 0
         self._next_pid = next_pid
@@ -51,6 +52,8 @@ class ProcessTable:
         self._children[process.parent][process.pid] = process
         self._groups[process.group][process.pid] = process
         self._alive += process.alive
+        if not process.alive:
+            self._zombies[process.parent][process.pid] = process
         self._next_pid = max(self._next_pid, process.pid + 1)
 
     def find(self, pid: int) -> Process:
@@ -66,6 +69,10 @@ class ProcessTable:
     def children(self, pid: int) -> list[Process]:
         """Dead ones included until they are reaped."""
         return list(self._children.get(pid, {}).values())
+
+    def zombies(self, pid: int) -> list[Process]:
+        """Children that have ended and wait to be reaped, in the order of their ends."""
+        return list(self._zombies.get(pid, {}).values())
 
     def num_children(self, pid: int) -> int:
         return len(self._children.get(pid, ()))
@@ -93,6 +100,9 @@ class ProcessTable:
 
     def reparent(self, process: Process, parent: int) -> None:
         self._leave(self._children, process.parent, process.pid)
+        if not process.alive:
+            self._leave(self._zombies, process.parent, process.pid)
+            self._zombies[parent][process.pid] = process
         process.parent = parent
         self._children[parent][process.pid] = process
 
@@ -101,14 +111,17 @@ class ProcessTable:
         process.group = group
         self._groups[group][process.pid] = process
 
-    def note_death(self) -> None:
+    def note_death(self, process: Process) -> None:
         """A process of the table has become a zombie."""
         self._alive -= 1
+        self._zombies[process.parent][process.pid] = process
 
     def remove(self, pid: int) -> None:
         process = self._processes.pop(pid)
         self._alive -= process.alive
         self._leave(self._children, process.parent, pid)
+        if not process.alive:
+            self._leave(self._zombies, process.parent, pid)
         self._leave(self._groups, process.group, pid)
 
     @staticmethod

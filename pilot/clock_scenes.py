@@ -59,7 +59,7 @@ def expression(rng: Random, num_signs: int = 0) -> tuple[str, str]:
 
 
 def calculate_scene(rng: Random) -> Scene:
-    if rng.random() < 0.7:
+    if rng.random() < 0.45:
         said, meant = expression(rng)
         request = say(rng, "sum", sum=said)
     else:
@@ -113,7 +113,7 @@ def now_scene(rng: Random) -> Scene:
 
 
 SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
-    (1.4, calculate_scene),
+    (2.0, calculate_scene),
     (0.06, mended_scene),
     (0.6, now_scene),
 )

@@ -224,6 +224,6 @@ def search_scene(rng: Random) -> Scene:
 SCENES: tuple[tuple[float, Callable[[Random], Scene]], ...] = (
     (1.5, list_scene),
     (1.0, read_scene),
-    (1.0, write_scene),
-    (1.0, search_scene),
+    (1.3, write_scene),
+    (1.4, search_scene),
 )
