@@ -57,12 +57,13 @@ CREATE TABLE IF NOT EXISTS recall_vector (
 );
 CREATE INDEX IF NOT EXISTS recall_vector_owner ON recall_vector (owner, id);
 CREATE TABLE IF NOT EXISTS recall_word (
-    word TEXT NOT NULL,
+    id INTEGER PRIMARY KEY,
     model TEXT NOT NULL,
+    word TEXT NOT NULL,
     term TEXT NOT NULL,
     vector BLOB NOT NULL,
-    PRIMARY KEY (model, word)
-) WITHOUT ROWID;
+    UNIQUE (model, word)
+);
 CREATE TABLE IF NOT EXISTS recall_semantic (owner TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS recall_outbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -70,6 +71,9 @@ CREATE TABLE IF NOT EXISTS recall_outbox (
     id INTEGER
 );
 """
+
+MAX_WORDS = 30_000
+"""Words whose meaning is kept: 46 MB in memory. The common ones come first by themselves."""
 
 MAX_TEXT = 64_000
 """Characters of a page that are indexed. Nothing is lost by it: swap holds the page."""
@@ -169,7 +173,10 @@ def unembedded(connection: sqlite3.Connection, model: str, limit: int) -> list[U
 def unknown_words(
     connection: sqlite3.Connection, model: str, candidates: Iterable[str]
 ) -> list[str]:
-    """Those that have no vector of the model yet."""
+    """Those that have no vector of the model yet; none once there are `MAX_WORDS`."""
+    count = "SELECT count(*) FROM recall_word WHERE model = ?"
+    if connection.execute(count, (model,)).fetchone()[0] >= MAX_WORDS:
+        return []
     known = connection.execute(
         "SELECT value FROM json_each(?) WHERE value NOT IN"
         " (SELECT word FROM recall_word WHERE model = ?)",
@@ -200,8 +207,8 @@ def write_words(
     """Single words, their stems and their vectors."""
     return [
         (
-            "INSERT OR IGNORE INTO recall_word VALUES (?, ?, ?, ?)",
-            (word, model, term, pack(vector)),
+            "INSERT OR IGNORE INTO recall_word (model, word, term, vector) VALUES (?, ?, ?, ?)",
+            (model, word, term, pack(vector)),
         )
         for word, term, vector in zip(found, terms, vectors, strict=True)
     ]

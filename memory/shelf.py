@@ -32,7 +32,8 @@ def _floats() -> Floats:
 @dataclass(slots=True)
 class Shelf:
     """All arrays but `passages` and `passage_at` have a row per page; `whole` is zero for a page
-    whose vectors are not there yet. `passage_at` is the position of each passage's page."""
+    whose vectors are not there yet. `passage_at` is the position of each passage's page.
+    `window_lengths` is kept here for `views`."""
 
     owner: str
     with_vectors: bool = True
@@ -47,7 +48,7 @@ class Shelf:
     passages: Vectors | None = None
     passage_at: Ints = field(default_factory=_ints)
     waiting: set[int] = field(default_factory=set)
-    window_norms: dict[int, Floats] = field(default_factory=dict)
+    window_lengths: dict[int, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -100,7 +101,7 @@ class Shelf:
         self.created = np.concatenate([self.created, new[:, 4]])
         self.num_terms = np.concatenate([self.num_terms, new[:, 5].astype(np.float32)])
         self.num_date_terms = np.concatenate([self.num_date_terms, new[:, 6].astype(np.float32)])
-        self.window_norms.clear()
+        self.window_lengths.clear()
 
     def _refresh_vectors(
         self, connection: sqlite3.Connection, model: str, dim: int, first: int
@@ -131,4 +132,4 @@ class Shelf:
             positions.append(np.full(len(vectors) - 1, at, np.int64))
         self.passages = np.concatenate(parts)
         self.passage_at = np.concatenate(positions)
-        self.window_norms.clear()
+        self.window_lengths.clear()
