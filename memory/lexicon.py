@@ -12,7 +12,7 @@ import numpy as np
 
 from .embedding import Vectors
 from .recall_store import unpack
-from .terms import COMMON
+from .terms import common
 
 RELATED = 0.5
 """Least cosine of two related words; MiniLM puts two random ones at 0.2."""
@@ -56,6 +56,6 @@ class Lexicon:
         found: dict[str, float] = {}
         for index in near:
             term = self._terms[index]
-            if term not in COMMON:
+            if term not in common():
                 found.setdefault(term, float(similarity[index]) ** 2)
         return found

@@ -23,7 +23,7 @@ from .lexicon import Lexicon
 from .recall_store import Entry, Unembedded
 from .shelf import Floats, Shelf
 from .swap import Statement
-from .terms import COMMON, Stemmer, words
+from .terms import Stemmer, common, words
 from .views import Question, scaled, score
 
 EXACT_PASSAGES = 50_000
@@ -171,7 +171,8 @@ class Index:
     async def ask(self, query: str) -> Question:
         """The question as the index takes it: the only part of a search that awaits."""
         query = query.encode("utf-8", "replace").decode()
-        terms = tuple(self._stemmer.question(query))
+        (bag,) = self._stemmer.terms([query])
+        terms = tuple(bag)
         if self._embedder is None:
             return Question(query, terms)
         asked = sorted(words(query))
@@ -180,10 +181,10 @@ class Index:
         stems = [next(iter(bag), "") for bag in self._stemmer.terms(asked)]
         meanings: dict[str, dict[str, float]] = {term: {term: 1.0} for term in terms}
         for stem, vector in zip(stems, vectors[1:], strict=True):
-            if stem in meanings and stem not in COMMON:
+            if stem in meanings and stem not in common():
                 for term, weight in lexicon.related(vector).items():
                     meanings[stem].setdefault(term, weight)
-        related = tuple(meanings[term] for term in terms if term not in COMMON)
+        related = tuple(meanings[term] for term in terms if term not in common())
         return Question(query, terms, related, vectors[0])
 
     def find(
@@ -308,7 +309,7 @@ def _hit(
 ) -> Hit:
     matched = tuple(
         term for term in question.terms
-        if term not in COMMON and corpus.in_text[corpus.terms[term], at]
+        if term not in common() and corpus.in_text[corpus.terms[term], at]
     )  # fmt: skip
     return Hit(
         owner=names[corpus.owner_at[at]],

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
+import secrets
 import shutil
 import sqlite3
 import threading
@@ -29,6 +31,8 @@ import numpy as np
 
 from .embedding import Vectors
 from .recall_store import unpack
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Pages that are read, and handed to Chroma, together."""
@@ -61,7 +65,7 @@ class SemanticIndex:
     to the caller's thread."""
 
     def __init__(self, folder: Path, model: str, dim: int) -> None:
-        """Raises SemanticIndexBusy. A folder that Chroma cannot open is emptied: `check` then says
+        """Raises SemanticIndexBusy. What Chroma cannot open is deleted: `check` then says
         that everything is missing."""
         self._folder = folder
         self._model = model
@@ -76,23 +80,20 @@ class SemanticIndex:
             raise
 
     def _open(self) -> Any:
-        try:
-            return _client(self._folder)
-        except Exception:
-            pass
-        except BaseException as error:  # a panic of Chroma's Rust is no Exception
-            if not _is_panic(error):
-                raise
-        self._wipe()
-        return _client(self._folder)
-
-    def _wipe(self) -> None:
-        """Everything but the folder itself."""
-        for path in self._folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        """Chroma's files are in a folder with a random name, because it keeps what it knows of a
+        path for as long as the process lives, even if it could not be opened."""
+        found = sorted(path for path in self._folder.iterdir() if path.is_dir())
+        if len(found) == 1:
+            try:
+                return _client(found[0])
+            except Exception as error:
+                log.warning("%s cannot be opened and is made anew: %s", found[0], error)
+            except BaseException as error:  # a panic of Chroma's Rust is no Exception
+                if not _is_panic(error):
+                    raise
+        for path in found:
+            shutil.rmtree(path, ignore_errors=True)
+        return _client(self._folder / secrets.token_hex(4))
 
     def close(self) -> None:
         """Let another process have the folder."""

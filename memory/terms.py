@@ -12,13 +12,12 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
-# Words that nearly every page and every question has: they find everything, so they find nothing.
-COMMON = frozenset(
-    """a about am an and are as at be by did do doe for from had has have i in is it it me my of
-    on or say said so tell that the their them they this to was we were what when where which
-    who will with you your""".split()
-)
+# Words that nearly every page and every question has.
+_COMMON = """a about am an and are as at be by did do does for from had has have i in is it its me my
+of on or say said so tell that the their them they this to was we were what when where which who
+will with you your"""
 _WORD = re.compile(r"[^\W\d_]{3,24}")
 
 
@@ -43,16 +42,21 @@ class Stemmer:
             bags[number - 1][term] += 1
         return bags
 
-    def question(self, text: str) -> list[str]:
-        """The stems to look for: those that are not common, or all when there are no others."""
-        (bag,) = self.terms([text])
-        return [term for term in bag if term not in COMMON] or list(bag)
-
     def close(self) -> None:
         self._connection.close()
 
 
+@cache
+def common() -> frozenset[str]:
+    """Stems that say nothing of what a text is about. BM25 needs no such list, since what all pages
+    have weighs nothing; it is for what is said of a hit, and for meanings."""
+    stemmer = Stemmer()
+    (bag,) = stemmer.terms([_COMMON])
+    stemmer.close()
+    return frozenset(bag)
+
+
 def words(text: str) -> set[str]:
     """Whole words, in lower case, that a meaning can be computed for: no numbers, no names of
-    files. `Related` compares them."""
+    files."""
     return set(_WORD.findall(text.lower()))

@@ -30,6 +30,9 @@ MEANING_WIDTHS = (1, 3)
 FEEDBACK_PAGES = 5
 FEEDBACK_WEIGHT = 0.5
 
+FULL_SIZE = 64
+"""Words from which on a page counts as no longer small."""
+
 K1 = 1.2
 B = 0.75
 
@@ -52,6 +55,7 @@ class Question:
 def score(corpus: Corpus, question: Question) -> dict[str, Floats]:
     """The views by name, each scaled to 0…1; their sum ranks the pages."""
     views = {name: scaled(scores) for name, scores in first_views(corpus, question).items()}
+    views["size"] = size(corpus)
     if question.vector is not None and corpus.whole is not None and len(corpus):
         total = sum(views.values(), np.zeros(len(corpus), np.float32))
         views["feedback"] = scaled(feedback(corpus, question.vector, total))
@@ -69,7 +73,6 @@ def first_views(corpus: Corpus, question: Question) -> dict[str, Floats]:
         for width in MEANING_WIDTHS:
             views[f"meaning{_name(width)}"] = neighbourhood(corpus, similar, width)
         views["passage"] = best_passage(corpus, question.vector)
-    views["size"] = np.log1p(corpus.num_terms)
     return views
 
 
@@ -136,6 +139,11 @@ def feedback(corpus: Corpus, vector: Vectors, total: Floats) -> Floats:
     top = np.argsort(-total, kind="stable")[:FEEDBACK_PAGES]
     moved = vector + FEEDBACK_WEIGHT * corpus.whole[top].mean(axis=0)
     return best_passage(corpus, moved / max(float(np.linalg.norm(moved)), 1e-6))
+
+
+def size(corpus: Corpus) -> Floats:
+    """In absolute terms, or a single long page would make all others small."""
+    return np.minimum(np.log1p(corpus.num_terms) / np.log1p(FULL_SIZE), 1)
 
 
 def scaled(scores: Floats) -> Floats:

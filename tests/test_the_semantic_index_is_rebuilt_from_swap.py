@@ -54,17 +54,17 @@ def delete(folder: Path) -> None:
 
 def empty(folder: Path) -> None:
     for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path)
 
 
 def scribble(folder: Path) -> None:
-    (folder / "chroma.sqlite3").write_bytes(b"this is no database" * 999)
+    for file in folder.rglob("*.sqlite3"):
+        file.write_bytes(b"this is no database" * 999)
 
 
 def lose_the_vectors(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
+    for file in folder.rglob("*.bin"):
+        file.unlink()
 
 
 @pytest.mark.parametrize("harm", [delete, empty, scribble])
