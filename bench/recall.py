@@ -7,8 +7,8 @@ LLMOS_LOCOMO.
 
 Every turn is a page. The figures are, over all questions with evidence: the share of a question's
 evidence among the first ten hits, and among the hits that fit into 1,024 tokens (as MiniLM's
-tokenizer counts them, turn by turn). *dense* is one vector per turn; *bm25* one row of FTS5 (porter)
-per turn; both without any of the index's keys. No language model takes part.
+tokenizer counts them, turn by turn). *dense* is one vector per turn; *bm25* one row of FTS5 per
+turn; both without any of the index's keys. No language model takes part.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import report
 from tokenizers import Tokenizer
 
 from llmos.memory import recall_store
 from llmos.memory.embedding import EmbeddingProcess, Vectors, model_folder
 from llmos.memory.recall import Index
 from llmos.memory.recall_store import Entry
+from report import report
 
 CATEGORIES = {1: "multi_hop", 2: "temporal", 3: "open_domain", 4: "single_hop", 5: "adversarial"}
 CACHE = Path(__file__).parent.parent / ".cache" / "recall"
@@ -208,7 +208,7 @@ async def measure_one(
         rankings = {
             "index": [hit.page for hit in hits],
             "words_only": [
-                hit.page for hit in words.find(await words.ask(asked.question), [owner], k=len(turns))
+                hit.page for hit in await words.search(asked.question, len(turns), [owner])
             ],
             "dense": np.argsort(-(dense @ question.vector), kind="stable").tolist(),
             "bm25": bm25(plain, asked.question),

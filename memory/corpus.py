@@ -61,26 +61,27 @@ class Corpus:
         here, before anything is counted: it moves no score."""
         parts = [_Part.of(connection, shelf, before, terms) for shelf, before in shelves]
         offsets = np.cumsum([0, *(len(part.seen) for part in parts)])
-        sessions = np.concatenate(
-            [
-                np.stack([np.full(len(part.seen), number), part.shelf.sessions[part.seen]])
-                for number, part in enumerate(parts)
-            ],
-            axis=1,
-        )
+        owner_at = np.repeat(np.arange(len(parts)), [len(part.seen) for part in parts])
+        num_sessions = [int(part.shelf.session_at.max(initial=-1)) + 1 for part in parts]
+        firsts = np.cumsum([0, *num_sessions[:-1]])
         with_vectors = all(part.shelf.whole is not None for part in parts)
         return cls(
             terms={term: row for row, term in enumerate(terms)},
             in_text=np.concatenate([part.in_text for part in parts], axis=1),
             in_date=np.concatenate([part.in_date for part in parts], axis=1),
-            owner_at=sessions[0],
+            owner_at=owner_at,
             ids=_joined([part.shelf.ids[part.seen] for part in parts]),
             pages=_joined([part.shelf.pages[part.seen] for part in parts]),
             created=np.concatenate([part.shelf.created[part.seen] for part in parts]),
             num_tokens=_joined([part.shelf.num_tokens[part.seen] for part in parts]),
             num_terms=np.concatenate([part.shelf.num_terms[part.seen] for part in parts]),
             num_date_terms=np.concatenate([part.shelf.num_date_terms[part.seen] for part in parts]),
-            sessions=np.unique(sessions, axis=1, return_inverse=True)[1].reshape(-1),
+            sessions=_joined(
+                [
+                    part.shelf.session_at[part.seen] + first
+                    for part, first in zip(parts, firsts, strict=True)
+                ]
+            ),
             whole=_vectors([part.whole() for part in parts]) if with_vectors else None,
             passages=_vectors([part.passages() for part in parts]) if with_vectors else None,
             passage_at=_joined(
@@ -94,6 +95,8 @@ class Corpus:
     def window(self, values: Floats, width: int) -> Floats:
         """For each page the sum over itself and its neighbours up to `width` pages away in its
         session; `values` has the pages as its last axis."""
+        if not values.size:
+            return values
         if width == SESSION:
             rows = values.reshape(-1, len(self))
             count = int(self.sessions.max(initial=-1)) + 1

@@ -102,7 +102,7 @@ def check_pooling(folder: Path) -> None:
     if file.exists():
         config = json.loads(file.read_text())
         if not config.get("pooling_mode_mean_tokens"):
-            raise ValueError(f"{file} asks for a pooling other than the mean, which is not done here")
+            raise ValueError(f"{file} asks for a pooling other than the mean")
 
 
 def max_tokens(folder: Path, positions: int) -> int:

@@ -1,7 +1,8 @@
 """Passages: the sentences of a page, each a narrow key to it.
 
 A question is mostly about one sentence, and the vector of a whole page is an average in which that
-sentence drowns; and an embedding model reads only the beginning of a long text (MiniLM: 256 tokens).
+sentence drowns; and an embedding model reads only the beginning of a long text (MiniLM: 256
+tokens).
 """
 
 from __future__ import annotations

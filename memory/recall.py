@@ -44,7 +44,7 @@ class When:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """`page` is the number that the page was added under. `score` is the sum of all views, by name
-    in `views`; `matched` are stems of the question that the page itself has."""
+    in `views`; `matched` are words of the question that the page itself has."""
 
     owner: str
     page: int
@@ -139,7 +139,7 @@ class Index:
             last = first + len(page.texts)
             found += recall_store.write_vectors(page, model, vectors[first:last])
             first = last
-        stems = [next(iter(bag), "") for bag in self._stemmer.terms(fresh)]
+        stems = self._stemmer.stem(fresh)
         return found + recall_store.write_words(model, fresh, stems, vectors[first:])
 
     def forget(self, owner: str) -> None:
@@ -171,14 +171,13 @@ class Index:
     async def ask(self, query: str) -> Question:
         """The question as the index takes it: the only part of a search that awaits."""
         query = query.encode("utf-8", "replace").decode()
-        (bag,) = self._stemmer.terms([query])
-        terms = tuple(bag)
+        terms = self._stemmer.question(query)
         if self._embedder is None:
             return Question(query, terms)
         asked = sorted(words(query))
         vectors = await self._embedder.embed([query, *asked])
         lexicon = await self._refreshed_lexicon()
-        stems = [next(iter(bag), "") for bag in self._stemmer.terms(asked)]
+        stems = self._stemmer.stem(asked)
         meanings: dict[str, dict[str, float]] = {term: {term: 1.0} for term in terms}
         for stem, vector in zip(stems, vectors[1:], strict=True):
             if stem in meanings and stem not in common():
@@ -252,7 +251,8 @@ class Index:
             shelf = Shelf(owner, with_vectors=self._fits(owner))
         self._shelves[owner] = shelf
         model = self._embedder.name if self._embedder else ""
-        shelf.refresh(self._connection, model, 0 if question.vector is None else len(question.vector))
+        dim = 0 if question.vector is None else len(question.vector)
+        shelf.refresh(self._connection, model, dim)
         size = sum(shelf.num_bytes for shelf in self._shelves.values())
         while size > CACHE_BYTES and len(self._shelves) > 1:
             size -= self._shelves.popitem(last=False)[1].num_bytes
@@ -308,9 +308,10 @@ def _hit(
     at: int,
 ) -> Hit:
     matched = tuple(
-        term for term in question.terms
+        word
+        for term, word in question.terms.items()
         if term not in common() and corpus.in_text[corpus.terms[term], at]
-    )  # fmt: skip
+    )
     return Hit(
         owner=names[corpus.owner_at[at]],
         page=int(corpus.pages[at]),

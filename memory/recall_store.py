@@ -1,9 +1,9 @@
 """What recall keeps in SQLite: the keys to pages, in tables `recall_*`.
 
-As in swap, this file makes statements and reads rows; the connection belongs to the caller, so that
-a page and its keys can be one transaction. A page has two kinds of keys: its terms, written with it,
-and its vectors, written when they have been computed. All else (the wide keys, Chroma) is derived
-from these.
+As in swap, this file makes statements and reads rows; the connection belongs to the caller, so
+that a page and its keys can be one transaction. A page has two kinds of keys: its terms, written
+with it, and its vectors, written when they have been computed. All else (the wide keys, Chroma) is
+derived from these.
 
 An *owner* is whose pages they are: a process, or a shared namespace. Owners share nothing here but
 the vectors of single words.
@@ -118,9 +118,9 @@ class Unembedded:
 
 
 def written_date(created: float) -> str:
-    """As in `14:05 on Friday 8 May 2026`, in UTC."""
+    """As in `14:05, Friday 8 May 2026`, in UTC."""
     when = datetime.fromtimestamp(created, UTC)
-    return f"{when:%H:%M} on {when:%A} {when.day} {when:%B} {when.year}"
+    return f"{when:%H:%M}, {when:%A} {when.day} {when:%B} {when.year}"
 
 
 def write_entry(entry: Entry, text: Counter[str], date: Counter[str]) -> list[Statement]:

@@ -214,7 +214,10 @@ class SemanticIndex:
     def _holds(self, collection: Any, number: int, vector: Vectors) -> bool:
         """Is the page's first passage there as it was written, and found by a search?"""
         kept = self._call(collection.get, ids=[f"{number}:0"], include=["embeddings"])
-        if len(kept["ids"]) != 1 or np.abs(np.asarray(kept["embeddings"][0]) - vector).max() > CLOSE:
+        if (
+            len(kept["ids"]) != 1
+            or np.abs(np.asarray(kept["embeddings"][0]) - vector).max() > CLOSE
+        ):
             return False
         near = self._call(
             collection.query, query_embeddings=vector[None], n_results=1, include=["distances"]

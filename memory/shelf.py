@@ -21,6 +21,10 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
+LONG = 256
+"""Pages from which on a term's list of pages is kept in memory."""
+
+
 def _ints() -> Ints:
     return np.zeros(0, np.int64)
 
@@ -33,7 +37,7 @@ def _floats() -> Floats:
 class Shelf:
     """All arrays but `passages` and `passage_at` have a row per page; `whole` is zero for a page
     whose vectors are not there yet. `passage_at` is the position of each passage's page.
-    `window_lengths` is kept here for `views`."""
+    `session_at` numbers the sessions from 0. `window_lengths` is kept here for `views`."""
 
     owner: str
     with_vectors: bool = True
@@ -47,6 +51,8 @@ class Shelf:
     whole: Vectors | None = None
     passages: Vectors | None = None
     passage_at: Ints = field(default_factory=_ints)
+    session_at: Ints = field(default_factory=_ints)
+    long_postings: dict[str, Ints] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
     window_lengths: dict[int, Floats] = field(default_factory=dict)
 
@@ -56,7 +62,8 @@ class Shelf:
     @property
     def num_bytes(self) -> int:
         vectors = (self.whole, self.passages)
-        return sum(v.nbytes for v in vectors if v is not None) + 64 * len(self)
+        postings = sum(found.nbytes for found in self.long_postings.values())
+        return sum(v.nbytes for v in vectors if v is not None) + postings + 80 * len(self)
 
     def refresh(self, connection: sqlite3.Connection, model: str, dim: int) -> None:
         """Read pages, and vectors of the model, that have come since the last time."""
@@ -79,24 +86,35 @@ class Shelf:
         in_text = np.zeros((len(terms), len(self)), np.float32)
         in_date = np.zeros_like(in_text)
         for row, term in enumerate(terms):
-            found = connection.execute(
-                "SELECT id, in_text, in_date FROM recall_term WHERE owner = ? AND term = ?",
-                (self.owner, term),
-            ).fetchall()
-            if not found:
-                continue
-            columns = np.array(found, np.int64)
-            at = np.searchsorted(self.ids, columns[:, 0])
+            found = self._holders(connection, term)
+            at = np.searchsorted(self.ids, found[:, 0])
             known = at < len(self)  # a page may have come since the refresh
-            in_text[row, at[known]] = columns[known, 1]
-            in_date[row, at[known]] = columns[known, 2]
+            in_text[row, at[known]] = found[known, 1]
+            in_date[row, at[known]] = found[known, 2]
         return in_text, in_date
+
+    def _holders(self, connection: sqlite3.Connection, term: str) -> Ints:
+        """(id, in text, in date) of the pages that have a term. Long lists are kept, and what has
+        come since is added: reading thousands of rows takes longer than all the rest."""
+        kept = self.long_postings.get(term)
+        last = int(kept[-1, 0]) if kept is not None else 0
+        rows = connection.execute(
+            "SELECT id, in_text, in_date FROM recall_term WHERE owner = ? AND term = ? AND id > ?",
+            (self.owner, term, last),
+        ).fetchall()
+        found = np.array(rows, np.int64).reshape(-1, 3)
+        if kept is not None:
+            found = np.concatenate([kept, found]) if len(found) else kept
+        if len(found) >= LONG:
+            self.long_postings[term] = found
+        return found
 
     def _append(self, rows: list[tuple[float, ...]]) -> None:
         new = np.array(rows, np.float64)
         self.ids = np.concatenate([self.ids, new[:, 0].astype(np.int64)])
         self.pages = np.concatenate([self.pages, new[:, 1].astype(np.int64)])
         self.sessions = np.concatenate([self.sessions, new[:, 2].astype(np.int64)])
+        self.session_at = np.unique(self.sessions, return_inverse=True)[1].reshape(-1)
         self.num_tokens = np.concatenate([self.num_tokens, new[:, 3].astype(np.int64)])
         self.created = np.concatenate([self.created, new[:, 4]])
         self.num_terms = np.concatenate([self.num_terms, new[:, 5].astype(np.float32)])

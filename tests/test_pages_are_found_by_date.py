@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from memories import DAY, MAY_8, add_all, store
 
 from llmos.memory.recall import Index, When
+from memories import DAY, MAY_8, add_all, store
 
 PAGES = ["we talked about the garden", "we talked about the roof", "we talked about the car"]
 

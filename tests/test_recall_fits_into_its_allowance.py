@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from memories import WordEmbedder, add_all, store
 
 from llmos.memory.recall import Index
+from memories import WordEmbedder, add_all, store
 
 PAGES = ["budget " * 40, "the budget is nine thousand", "nothing here", "budget talks " * 3]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from memories import WordEmbedder, add_all, store
 
 from llmos.memory import recall_store
 from llmos.memory.recall import Index
 from llmos.memory.semantic import SemanticIndex
+from memories import WordEmbedder, add_all, store
 
 NOUNS = "anchor basket candle dagger engine feather garden hammer island jacket".split()
 VERBS = "sinks burns shines breaks grows".split()
