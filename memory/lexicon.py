@@ -1,0 +1,61 @@
+"""The lexicon: single words by their meaning, so that a question about pets finds the dog.
+
+It holds a vector for each word that any page has. Which words a page has is private to its owner;
+that a word exists is not.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+
+from .embedding import Vectors
+from .recall_store import unpack
+from .terms import common
+
+RELATED = 0.5
+"""Least cosine of two related words; MiniLM puts two random ones at 0.2."""
+MAX_RELATED = 24
+
+
+class Lexicon:
+    """Of one embedding model. Private to one thread."""
+
+    def __init__(self, model: str, dim: int) -> None:
+        self._model = model
+        self.dim = dim
+        self._last_id = 0
+        self._terms: list[str] = []
+        self._vectors: Vectors = np.zeros((0, dim), np.float32)
+
+    def __len__(self) -> int:
+        return len(self._terms)
+
+    def refresh(self, connection: sqlite3.Connection) -> None:
+        """Read the words that have come since the last time."""
+        rows = connection.execute(
+            "SELECT id, term, vector FROM recall_word WHERE model = ? AND id > ? ORDER BY id",
+            (self._model, self._last_id),
+        ).fetchall()
+        if not rows:
+            return
+        self._last_id = rows[-1][0]
+        self._terms += [term for _, term, _ in rows]
+        new = unpack(b"".join(vector for _, _, vector in rows), self.dim)
+        self._vectors = np.concatenate([self._vectors, new])
+
+    def related(self, vector: Vectors) -> dict[str, float]:
+        """Stems of words that mean something like the one whose vector is given, and how much a
+        page that has them is worth beside one that has the word itself."""
+        if not self._terms:
+            return {}
+        similarity = self._vectors @ vector
+        near = np.flatnonzero(similarity > RELATED)
+        near = near[np.argsort(-similarity[near])][:MAX_RELATED]
+        found: dict[str, float] = {}
+        for index in near:
+            term = self._terms[index]
+            if term not in common():
+                found.setdefault(term, float(similarity[index]) ** 2)
+        return found

@@ -1,0 +1,322 @@
+"""Recall: the pages that answer a question, from one owner's or from several.
+
+The `Index` ties the parts together: entries go in (`add`), vectors follow when they have been
+computed (`embed_pending`), and `search` finds. Words are found at once; meaning as soon as the
+vectors are there. An owner's pages are searched exactly, in memory, up to `EXACT_PASSAGES`; beyond
+that the semantic index (Chroma) names the nearest passages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from . import recall_store
+from .corpus import Corpus, Scope
+from .embedding import Embedder, Vectors
+from .lexicon import Lexicon
+from .recall_store import Entry, Unembedded
+from .shelf import Floats, Shelf
+from .swap import Statement
+from .terms import Stemmer, common, words
+from .views import Question, scaled, score
+
+EXACT_PASSAGES = 50_000
+CACHE_BYTES = 512 << 20
+"""Shelves in memory, all owners together; those used longest ago go first."""
+EMBED_AT_ONCE = 32
+NEAREST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Only pages created from `start` on and before `end`, in seconds since the epoch."""
+
+    start: float = float("-inf")
+    end: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """`page` is the number that the page was added under. `score` is the sum of all views, by name
+    in `views`; `matched` are words of the question that the page itself has."""
+
+    owner: str
+    page: int
+    score: float
+    num_tokens: int
+    matched: tuple[str, ...]
+    views: dict[str, float]
+
+    @property
+    def why(self) -> str:
+        """In words, for a person."""
+        best = sorted(self.views.items(), key=lambda view: -view[1])[:3]
+        shares = ", ".join(f"{name} {share:.2f}" for name, share in best if share > 0)
+        return f"{shares}; has {', '.join(self.matched)}" if self.matched else shares
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatistics:
+    """`pages` of all owners, `unembedded` of them still without vectors; `words` in the lexicon;
+    `cached_owners` and `cached_bytes` are in memory."""
+
+    pages: int
+    unembedded: int
+    words: int
+    cached_owners: int
+    cached_bytes: int
+
+
+class NearestPassages(Protocol):
+    """What the semantic index offers: of an owner, (id, cosine) of the nearest passages' pages."""
+
+    def nearest(self, owner: str, vector: Vectors, count: int) -> list[tuple[int, float]]: ...
+
+
+class Index:
+    """Belongs to the thread of its connection, except where a method is async: those await the
+    embedder, and touch the connection in between. Everything it holds can be dropped at any time:
+    the tables are the truth."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        embedder: Embedder | None = None,
+        semantic: NearestPassages | None = None,
+        *,
+        exact_passages: int = EXACT_PASSAGES,
+    ) -> None:
+        self._connection = connection
+        self._embedder = embedder
+        self._semantic = semantic
+        self._exact_passages = exact_passages
+        self._stemmer = Stemmer()
+        self._shelves: OrderedDict[str, Shelf] = OrderedDict()
+        self._lexicon: Lexicon | None = None
+
+    # ---- writing --------------------------------------------------------------------------
+
+    def add(self, entry: Entry) -> None:
+        """Index a page; the same page again changes nothing."""
+        self._execute(self.statements(entry))
+
+    def statements(self, entry: Entry) -> list[Statement]:
+        """What `add` would write, for a caller with a transaction of its own."""
+        text, date = self._stemmer.terms([entry.spoken, entry.dated])
+        return recall_store.write_entry(entry, text, date)
+
+    async def embed_pending(self, limit: int = EMBED_AT_ONCE) -> int:
+        """Compute the vectors of up to `limit` pages that have none; how many it were. Raises
+        EmbeddingError. What was computed is kept even if the next page fails."""
+        embedder = self._embedder
+        if embedder is None:
+            return 0
+        pages = recall_store.unembedded(self._connection, embedder.name, limit)
+        if not pages:
+            return 0
+        texts = [text for page in pages for text in page.texts]
+        fresh = recall_store.unknown_words(
+            self._connection, embedder.name, {word for page in pages for word in page.words}
+        )
+        vectors = await embedder.embed([*texts, *fresh])
+        self._execute(self._embedded(pages, fresh, vectors))
+        return len(pages)
+
+    def _embedded(
+        self, pages: Sequence[Unembedded], fresh: Sequence[str], vectors: Vectors
+    ) -> list[Statement]:
+        assert self._embedder is not None
+        model = self._embedder.name
+        found: list[Statement] = []
+        first = 0
+        for page in pages:
+            last = first + len(page.texts)
+            found += recall_store.write_vectors(page, model, vectors[first:last])
+            first = last
+        stems = self._stemmer.stem(fresh)
+        return found + recall_store.write_words(model, fresh, stems, vectors[first:])
+
+    def forget(self, owner: str) -> None:
+        """Drop every key to an owner's pages."""
+        self._execute(recall_store.forget(owner))
+        self._shelves.pop(owner, None)
+
+    # ---- searching ------------------------------------------------------------------------
+
+    async def search(
+        self, query: str, k: int, owners: Iterable[str | Scope], when: When | None = None
+    ) -> list[Hit]:
+        """The `k` best pages, the best first."""
+        question = await self.ask(query)
+        return self.find(question, owners, k=k, when=when)
+
+    async def search_within(
+        self,
+        query: str,
+        max_tokens: int,
+        owners: Iterable[str | Scope],
+        when: When | None = None,
+    ) -> list[Hit]:
+        """The best pages that fit into `max_tokens` together, the best first. A page that does not
+        fit is passed over for a smaller one."""
+        question = await self.ask(query)
+        return self.find(question, owners, max_tokens=max_tokens, when=when)
+
+    async def ask(self, query: str) -> Question:
+        """The question as the index takes it: the only part of a search that awaits."""
+        query = query.encode("utf-8", "replace").decode()
+        terms = self._stemmer.question(query)
+        if self._embedder is None:
+            return Question(query, terms)
+        asked = sorted(words(query))
+        vectors = await self._embedder.embed([query, *asked])
+        lexicon = await self._refreshed_lexicon()
+        stems = self._stemmer.stem(asked)
+        meanings: dict[str, dict[str, float]] = {term: {term: 1.0} for term in terms}
+        for stem, vector in zip(stems, vectors[1:], strict=True):
+            if stem in meanings and stem not in common():
+                for term, weight in lexicon.related(vector).items():
+                    meanings[stem].setdefault(term, weight)
+        related = tuple(meanings[term] for term in terms if term not in common())
+        return Question(query, terms, related, vectors[0])
+
+    def find(
+        self,
+        question: Question,
+        owners: Iterable[str | Scope],
+        *,
+        k: int | None = None,
+        max_tokens: int | None = None,
+        when: When | None = None,
+    ) -> list[Hit]:
+        """Search with a question that is ready, without awaiting."""
+        scopes = [Scope(owner) if isinstance(owner, str) else owner for owner in owners]
+        shelves = [(self._shelf(scope.owner, question), scope.before) for scope in scopes]
+        shelves = [(shelf, before) for shelf, before in shelves if len(shelf)]
+        if not shelves:
+            return []
+        corpus = Corpus.gather(self._connection, shelves, question.all_terms)
+        views = score(corpus, question)
+        if question.vector is not None and corpus.whole is None:
+            views |= self._semantic_view(corpus, question.vector, shelves)
+        total = sum(views.values(), np.zeros(len(corpus), np.float32))
+        order: list[int] = np.argsort(-total, kind="stable").tolist()
+        chosen = _choose(corpus, order, k, max_tokens, when or When())
+        names = [shelf.owner for shelf, _ in shelves]
+        return [_hit(corpus, question, names, views, total, at) for at in chosen]
+
+    def _semantic_view(
+        self, corpus: Corpus, vector: Vectors, shelves: Sequence[tuple[Shelf, int | None]]
+    ) -> dict[str, Floats]:
+        """For owners too large for memory: the nearest passages that the semantic index knows."""
+        if self._semantic is None:
+            return {}
+        position = {int(number): at for at, number in enumerate(corpus.ids)}
+        near = [
+            (position[number], cosine)
+            for shelf, _ in shelves
+            for number, cosine in self._semantic.nearest(shelf.owner, vector, NEAREST)
+            if number in position
+        ]
+        if not near:
+            return {}
+        best = np.full(len(corpus), min(cosine for _, cosine in near), np.float32)
+        for at, cosine in near:
+            best[at] = max(best[at], cosine)
+        return {"passage": scaled(best)}
+
+    # ---- what is in memory ----------------------------------------------------------------
+
+    def statistics(self) -> IndexStatistics:
+        model = self._embedder.name if self._embedder else ""
+        pages, embedded = self._connection.execute(
+            "SELECT (SELECT count(*) FROM recall_page),"
+            " (SELECT count(*) FROM recall_vector WHERE model = ?)",
+            (model,),
+        ).fetchone()
+        size = sum(shelf.num_bytes for shelf in self._shelves.values())
+        return IndexStatistics(
+            pages, pages - embedded, len(self._lexicon or ()), len(self._shelves), size
+        )
+
+    def _shelf(self, owner: str, question: Question) -> Shelf:
+        shelf = self._shelves.pop(owner, None)
+        if shelf is None or (shelf.with_vectors and len(shelf.passage_at) > self._exact_passages):
+            shelf = Shelf(owner, with_vectors=self._fits(owner))
+        self._shelves[owner] = shelf
+        model = self._embedder.name if self._embedder else ""
+        dim = 0 if question.vector is None else len(question.vector)
+        shelf.refresh(self._connection, model, dim)
+        size = sum(shelf.num_bytes for shelf in self._shelves.values())
+        while size > CACHE_BYTES and len(self._shelves) > 1:
+            size -= self._shelves.popitem(last=False)[1].num_bytes
+        return shelf
+
+    def _fits(self, owner: str) -> bool:
+        """Two bytes a number are kept; how many vectors that is follows from the model's width."""
+        if self._embedder is None or self._lexicon is None:
+            return True
+        (size,) = self._connection.execute(
+            "SELECT coalesce(sum(length(vectors)), 0) FROM recall_vector WHERE owner = ?", (owner,)
+        ).fetchone()
+        return int(size) <= 2 * self._lexicon.dim * self._exact_passages
+
+    async def _refreshed_lexicon(self) -> Lexicon:
+        assert self._embedder is not None
+        if self._lexicon is None:
+            self._lexicon = Lexicon(self._embedder.name, await self._embedder.dim())
+        self._lexicon.refresh(self._connection)
+        return self._lexicon
+
+    def _execute(self, statements: Sequence[Statement]) -> None:
+        """All or nothing."""
+        with self._connection:
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN")
+            for sql, parameters in statements:
+                self._connection.execute(sql, parameters)
+
+
+def _choose(
+    corpus: Corpus, order: Sequence[int], k: int | None, max_tokens: int | None, when: When
+) -> list[int]:
+    in_time = (corpus.created >= when.start) & (corpus.created < when.end)
+    sizes = corpus.num_tokens.tolist()
+    left, smallest = float("inf") if max_tokens is None else max_tokens, min(sizes)
+    chosen: list[int] = []
+    for at in order:
+        if len(chosen) == k or left < smallest:
+            break
+        if in_time[at] and sizes[at] <= left:
+            chosen.append(at)
+            left -= sizes[at]
+    return chosen
+
+
+def _hit(
+    corpus: Corpus,
+    question: Question,
+    names: Sequence[str],
+    views: dict[str, Floats],
+    total: Floats,
+    at: int,
+) -> Hit:
+    matched = tuple(
+        word
+        for term, word in question.terms.items()
+        if term not in common() and corpus.in_text[corpus.terms[term], at]
+    )
+    return Hit(
+        owner=names[corpus.owner_at[at]],
+        page=int(corpus.pages[at]),
+        score=float(total[at]),
+        num_tokens=int(corpus.num_tokens[at]),
+        matched=matched,
+        views={name: float(scores[at]) for name, scores in views.items()},
+    )

@@ -1,0 +1,250 @@
+"""What recall keeps in SQLite: the keys to pages, in tables `recall_*`.
+
+As in swap, this file makes statements and reads rows; the connection belongs to the caller, so
+that a page and its keys can be one transaction. A page has two kinds of keys: its terms, written
+with it, and its vectors, written when they have been computed. All else (the wide keys, Chroma) is
+derived from these.
+
+An *owner* is whose pages they are: a process, or a shared namespace. Owners share nothing here but
+the vectors of single words.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from .embedding import Vectors
+from .passages import passages
+from .swap import Statement
+from .terms import words
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS recall_page (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    page INTEGER NOT NULL,
+    session INTEGER NOT NULL,
+    created REAL NOT NULL,
+    date TEXT NOT NULL,
+    heading TEXT NOT NULL,
+    text TEXT NOT NULL,
+    num_tokens INTEGER NOT NULL,
+    num_terms INTEGER NOT NULL,
+    num_date_terms INTEGER NOT NULL,
+    UNIQUE (owner, page)
+);
+CREATE INDEX IF NOT EXISTS recall_page_owner ON recall_page (owner, id);
+CREATE TABLE IF NOT EXISTS recall_term (
+    owner TEXT NOT NULL,
+    term TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    in_text INTEGER NOT NULL,
+    in_date INTEGER NOT NULL,
+    PRIMARY KEY (owner, term, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recall_vector (
+    id INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,
+    model TEXT NOT NULL,
+    vectors BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS recall_vector_owner ON recall_vector (owner, id);
+CREATE TABLE IF NOT EXISTS recall_word (
+    id INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    word TEXT NOT NULL,
+    term TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (model, word)
+);
+CREATE TABLE IF NOT EXISTS recall_semantic (owner TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recall_outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    id INTEGER
+);
+"""
+
+MAX_WORDS = 30_000
+"""Words whose meaning is kept: 46 MB in memory. The common ones come first by themselves."""
+
+MAX_TEXT = 64_000
+"""Characters of a page that are indexed. Nothing is lost by it: swap holds the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page to be indexed. `page` is the caller's number for it, unique within the owner.
+
+    `session` counts what belongs together (a conversation, a day): a page's neighbours are the ones
+    before and after it in its session. `heading` says who speaks. `created` is in seconds since
+    the epoch; `date` is how it is written for those who ask by date.
+    """
+
+    owner: str
+    page: int
+    text: str
+    num_tokens: int
+    created: float
+    session: int = 0
+    heading: str = ""
+    date: str = ""
+
+    @property
+    def spoken(self) -> str:
+        text = self.text[:MAX_TEXT].encode("utf-8", "replace").decode()
+        return f"{self.heading}: {text}" if self.heading else text
+
+    @property
+    def dated(self) -> str:
+        return self.date or written_date(self.created)
+
+
+@dataclass(frozen=True, slots=True)
+class Unembedded:
+    """A page whose vectors are still to be computed, and the texts that they are of."""
+
+    id: int
+    owner: str
+    texts: tuple[str, ...]
+    words: frozenset[str]
+
+
+def written_date(created: float) -> str:
+    """As in `14:05, Friday 8 May 2026`, in UTC."""
+    when = datetime.fromtimestamp(created, UTC)
+    return f"{when:%H:%M}, {when:%A} {when.day} {when:%B} {when.year}"
+
+
+def write_entry(entry: Entry, text: Counter[str], date: Counter[str]) -> list[Statement]:
+    """The page and its terms; `text` and `date` are the stems of `spoken` and `dated`. The same
+    page again changes nothing. The statements belong together, in this order."""
+    terms = [[term, text[term], int(term in date)] for term in text.keys() | date.keys()]
+    return [
+        (
+            "INSERT OR IGNORE INTO recall_page (owner, page, session, created, date, heading, text,"
+            " num_tokens, num_terms, num_date_terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.owner,
+                entry.page,
+                entry.session,
+                entry.created,
+                entry.dated,
+                entry.heading,
+                entry.text[:MAX_TEXT].encode("utf-8", "replace").decode(),
+                entry.num_tokens,
+                text.total(),
+                date.total(),
+            ),
+        ),
+        (
+            "INSERT OR IGNORE INTO recall_term SELECT ?, value ->> 0, recall_page.id,"
+            " value ->> 1, value ->> 2 FROM json_each(?)"
+            " JOIN recall_page ON owner = ? AND page = ?",
+            (entry.owner, json.dumps(terms), entry.owner, entry.page),
+        ),
+    ]
+
+
+def unembedded(connection: sqlite3.Connection, model: str, limit: int) -> list[Unembedded]:
+    """Pages without vectors of the model, the oldest first."""
+    rows = connection.execute(
+        "SELECT page.id, page.owner, date, heading, text FROM recall_page AS page"
+        " LEFT JOIN recall_vector AS vector ON vector.id = page.id AND vector.model = ?"
+        " WHERE vector.id IS NULL ORDER BY page.id LIMIT ?",
+        (model, limit),
+    ).fetchall()
+    found = []
+    for number, owner, date, heading, text in rows:
+        head = f"{heading}: " if heading else ""
+        narrow = [head + passage for passage in passages(text)]
+        texts = (f"({date}) {head}{text}", *narrow)
+        found.append(Unembedded(number, owner, texts, frozenset(words(text))))
+    return found
+
+
+def unknown_words(
+    connection: sqlite3.Connection, model: str, candidates: Iterable[str]
+) -> list[str]:
+    """Those that have no vector of the model yet; none once there are `MAX_WORDS`."""
+    count = "SELECT count(*) FROM recall_word WHERE model = ?"
+    if connection.execute(count, (model,)).fetchone()[0] >= MAX_WORDS:
+        return []
+    known = connection.execute(
+        "SELECT value FROM json_each(?) WHERE value NOT IN"
+        " (SELECT word FROM recall_word WHERE model = ?)",
+        (json.dumps(sorted(candidates)), model),
+    )
+    return [word for (word,) in known]
+
+
+def write_vectors(page: Unembedded, model: str, vectors: Vectors) -> list[Statement]:
+    """The first row is of the whole page, the others of its passages."""
+    return [
+        (
+            "INSERT OR REPLACE INTO recall_vector SELECT id, owner, ?, ? FROM recall_page"
+            " WHERE id = ?",
+            (model, pack(vectors), page.id),
+        ),
+        (
+            "INSERT INTO recall_outbox (owner, id) SELECT owner, ? FROM recall_semantic"
+            " WHERE owner = ?",
+            (page.id, page.owner),
+        ),
+    ]
+
+
+def write_words(
+    model: str, found: Sequence[str], terms: Sequence[str], vectors: Vectors
+) -> list[Statement]:
+    """Single words, their stems and their vectors."""
+    return [
+        (
+            "INSERT OR IGNORE INTO recall_word (model, word, term, vector) VALUES (?, ?, ?, ?)",
+            (model, word, term, pack(vector)),
+        )
+        for word, term, vector in zip(found, terms, vectors, strict=True)
+    ]
+
+
+def use_semantic_index(owner: str) -> list[Statement]:
+    """From now on the owner's vectors are in Chroma, too; those there are go into the outbox."""
+    return [
+        ("INSERT OR IGNORE INTO recall_semantic VALUES (?)", (owner,)),
+        (
+            "INSERT INTO recall_outbox (owner, id) SELECT owner, id FROM recall_vector"
+            " WHERE owner = ?",
+            (owner,),
+        ),
+    ]
+
+
+def forget(owner: str) -> list[Statement]:
+    """Every key to the owner's pages goes."""
+    return [
+        ("DELETE FROM recall_term WHERE owner = ?", (owner,)),
+        ("DELETE FROM recall_vector WHERE owner = ?", (owner,)),
+        ("DELETE FROM recall_page WHERE owner = ?", (owner,)),
+        ("DELETE FROM recall_outbox WHERE owner = ?", (owner,)),
+        (
+            "INSERT INTO recall_outbox (owner) SELECT owner FROM recall_semantic WHERE owner = ?",
+            (owner,),
+        ),
+        ("DELETE FROM recall_semantic WHERE owner = ?", (owner,)),
+    ]
+
+
+def pack(vectors: Vectors) -> bytes:
+    """Half precision: it moves a cosine by less than 0.001, and halves what is kept."""
+    return vectors.astype("<f2").tobytes()
+
+
+def unpack(content: bytes, dim: int) -> Vectors:
+    return np.frombuffer(content, "<f2").reshape(-1, dim).astype(np.float32)

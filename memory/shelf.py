@@ -1,0 +1,153 @@
+"""A shelf: the keys to one owner's pages as arrays, one position per page, oldest first.
+
+It follows the tables: `refresh` reads what has come since. What belongs together by neighbourhood
+is never stored: a window's term counts are the sum of its pages' counts, a window's vector the sum
+of its pages' vectors, so that the widest key costs no more than the narrowest.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from .embedding import Vectors
+from .recall_store import unpack
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+LONG = 256
+"""Pages from which on a term's list of pages is kept in memory."""
+
+
+def _ints() -> Ints:
+    return np.zeros(0, np.int64)
+
+
+def _floats() -> Floats:
+    return np.zeros(0, np.float32)
+
+
+@dataclass(slots=True)
+class Shelf:
+    """All arrays but `passages` and `passage_at` have a row per page; `whole` is zero for a page
+    whose vectors are not there yet. `passage_at` is the position of each passage's page.
+    `session_at` numbers the sessions from 0. `window_lengths` is kept here for `views`."""
+
+    owner: str
+    with_vectors: bool = True
+    ids: Ints = field(default_factory=_ints)
+    pages: Ints = field(default_factory=_ints)
+    sessions: Ints = field(default_factory=_ints)
+    num_tokens: Ints = field(default_factory=_ints)
+    created: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
+    num_terms: Floats = field(default_factory=_floats)
+    num_date_terms: Floats = field(default_factory=_floats)
+    whole: Vectors | None = None
+    passages: Vectors | None = None
+    passage_at: Ints = field(default_factory=_ints)
+    session_at: Ints = field(default_factory=_ints)
+    long_postings: dict[str, Ints] = field(default_factory=dict)
+    waiting: set[int] = field(default_factory=set)
+    window_lengths: dict[int, Floats] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_bytes(self) -> int:
+        vectors = (self.whole, self.passages)
+        postings = sum(found.nbytes for found in self.long_postings.values())
+        return sum(v.nbytes for v in vectors if v is not None) + postings + 80 * len(self)
+
+    def refresh(self, connection: sqlite3.Connection, model: str, dim: int) -> None:
+        """Read pages, and vectors of the model, that have come since the last time."""
+        first = len(self)
+        after = int(self.ids[-1]) if first else 0
+        rows = connection.execute(
+            "SELECT id, page, session, num_tokens, created, num_terms, num_date_terms"
+            " FROM recall_page WHERE owner = ? AND id > ? ORDER BY id",
+            (self.owner, after),
+        ).fetchall()
+        if rows:
+            self._append(rows)
+        if self.with_vectors and dim:
+            self._refresh_vectors(connection, model, dim, first)
+
+    def postings(
+        self, connection: sqlite3.Connection, terms: Sequence[str]
+    ) -> tuple[Floats, Floats]:
+        """How often each term is in each page's text, and in its date: two (terms, pages)."""
+        in_text = np.zeros((len(terms), len(self)), np.float32)
+        in_date = np.zeros_like(in_text)
+        for row, term in enumerate(terms):
+            found = self._holders(connection, term)
+            at = np.searchsorted(self.ids, found[:, 0])
+            known = at < len(self)  # a page may have come since the refresh
+            in_text[row, at[known]] = found[known, 1]
+            in_date[row, at[known]] = found[known, 2]
+        return in_text, in_date
+
+    def _holders(self, connection: sqlite3.Connection, term: str) -> Ints:
+        """(id, in text, in date) of the pages that have a term. Long lists are kept, and what has
+        come since is added: reading thousands of rows takes longer than all the rest."""
+        kept = self.long_postings.get(term)
+        last = int(kept[-1, 0]) if kept is not None else 0
+        rows = connection.execute(
+            "SELECT id, in_text, in_date FROM recall_term WHERE owner = ? AND term = ? AND id > ?",
+            (self.owner, term, last),
+        ).fetchall()
+        found = np.array(rows, np.int64).reshape(-1, 3)
+        if kept is not None:
+            found = np.concatenate([kept, found]) if len(found) else kept
+        if len(found) >= LONG:
+            self.long_postings[term] = found
+        return found
+
+    def _append(self, rows: list[tuple[float, ...]]) -> None:
+        new = np.array(rows, np.float64)
+        self.ids = np.concatenate([self.ids, new[:, 0].astype(np.int64)])
+        self.pages = np.concatenate([self.pages, new[:, 1].astype(np.int64)])
+        self.sessions = np.concatenate([self.sessions, new[:, 2].astype(np.int64)])
+        self.session_at = np.unique(self.sessions, return_inverse=True)[1].reshape(-1)
+        self.num_tokens = np.concatenate([self.num_tokens, new[:, 3].astype(np.int64)])
+        self.created = np.concatenate([self.created, new[:, 4]])
+        self.num_terms = np.concatenate([self.num_terms, new[:, 5].astype(np.float32)])
+        self.num_date_terms = np.concatenate([self.num_date_terms, new[:, 6].astype(np.float32)])
+        self.window_lengths.clear()
+
+    def _refresh_vectors(
+        self, connection: sqlite3.Connection, model: str, dim: int, first: int
+    ) -> None:
+        if self.whole is None or self.passages is None:
+            self.whole = self.passages = np.zeros((0, dim), np.float32)
+            first = 0
+        grown = len(self) - len(self.whole)
+        self.whole = np.concatenate([self.whole, np.zeros((grown, dim), np.float32)])
+        wanted = sorted(self.waiting)
+        self.waiting |= set(range(first, len(self)))
+        if not self.waiting:
+            return
+        lowest = wanted[0] if wanted else first
+        blobs = connection.execute(
+            "SELECT id, vectors FROM recall_vector WHERE owner = ? AND id >= ? AND model = ?",
+            (self.owner, int(self.ids[lowest]), model),
+        ).fetchall()
+        parts, positions = [self.passages], [self.passage_at]
+        for number, content in blobs:
+            at = int(np.searchsorted(self.ids, number))
+            if at not in self.waiting:
+                continue
+            self.waiting.discard(at)
+            vectors = unpack(content, dim)
+            self.whole[at] = vectors[0]
+            parts.append(vectors[1:])
+            positions.append(np.full(len(vectors) - 1, at, np.int64))
+        self.passages = np.concatenate(parts)
+        self.passage_at = np.concatenate(positions)
+        self.window_lengths.clear()

@@ -1,0 +1,81 @@
+"""The embedding process can be killed at any time: the next request, and the one that it took with
+it, are answered by a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmos.memory.embedding import EmbeddingError, EmbeddingProcess
+
+TEXTS = ["a cat sits on the mat", "a kitten rests on a rug", "interest rates were raised"]
+
+
+@pytest.fixture
+async def embedder() -> AsyncIterator[EmbeddingProcess]:
+    embedder = EmbeddingProcess()
+    yield embedder
+    await embedder.close()
+
+
+async def test_vectors_are_the_same_after_a_kill(embedder: EmbeddingProcess) -> None:
+    before = await embedder.embed(TEXTS)
+    assert before.shape == (3, 384) and before.dtype == np.float32
+    assert np.allclose(np.linalg.norm(before, axis=1), 1, atol=1e-5)
+    assert before[0] @ before[1] > 0.5 > before[0] @ before[2]
+    assert embedder.pid
+    os.kill(embedder.pid, signal.SIGKILL)
+    assert np.allclose(await embedder.embed(TEXTS), before, atol=1e-5)
+
+    request = asyncio.create_task(embedder.embed(TEXTS * 60))
+    await asyncio.sleep(0.05)
+    os.kill(embedder.pid, signal.SIGKILL)
+    assert np.allclose((await request)[-3:], before, atol=1e-4)
+
+
+async def test_a_cancelled_request_leaves_no_answer_to_the_next(embedder: EmbeddingProcess) -> None:
+    before = await embedder.embed(TEXTS)
+    request = asyncio.create_task(embedder.embed(["something else"] * 200))
+    await asyncio.sleep(0.05)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert np.allclose(await embedder.embed(TEXTS), before, atol=1e-5)
+
+
+async def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddingError, match="nosuchmodel"):
+        EmbeddingProcess("nosuchmodel")
+    (tmp_path / "config.json").write_text("{}")
+    embedder = EmbeddingProcess(str(tmp_path))
+    with pytest.raises(EmbeddingError, match="cannot be loaded"):
+        await embedder.embed(["a"])
+    await embedder.close()
+
+
+def test_it_ends_with_its_parent() -> None:
+    code = (
+        "import asyncio, os\n"
+        "from llmos.memory.embedding import EmbeddingProcess\n"
+        "async def main():\n"
+        "    embedder = EmbeddingProcess()\n"
+        "    await embedder.embed(['a'])\n"
+        "    print(embedder.pid, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())\n"
+    )
+    output = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True).stdout
+    child = Path(f"/proc/{int(output)}")
+    deadline = time.monotonic() + 20
+    while child.exists() and "\nState:\tZ" not in (child / "status").read_text():
+        assert time.monotonic() < deadline, "it outlived its parent"
+        time.sleep(0.05)
