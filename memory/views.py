@@ -39,8 +39,9 @@ B = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`terms` are the stems it asks for, each with the word that it comes from. `related` has, for each word that is not common, the stems
-    of its meaning and their weights. Without a vector only words count."""
+    """`terms` are the stems it asks for, each with the word that it comes from. `related` has, for
+    each word that is not common, the stems of its meaning and their weights. Without a vector only
+    words count."""
 
     text: str
     terms: Mapping[str, str]
@@ -123,7 +124,8 @@ def neighbourhood(corpus: Corpus, similar: Floats, width: int) -> Floats:
     """The cosine with the sum of the vectors around each page. The sum's product with the question
     is the sum of the products; only its length needs the vectors."""
     assert corpus.whole is not None
-    return corpus.window(similar, width) / np.maximum(window_lengths(corpus, width), 1e-6)
+    near: Floats = corpus.window(similar, width) / np.maximum(window_lengths(corpus, width), 1e-6)
+    return near
 
 
 def window_lengths(corpus: Corpus, width: int) -> Floats:
@@ -154,7 +156,8 @@ def feedback(corpus: Corpus, vector: Vectors, total: Floats) -> Floats:
 
 def size(corpus: Corpus) -> Floats:
     """In absolute terms, or a single long page would make all others small."""
-    return np.minimum(np.log1p(corpus.num_terms) / np.log1p(FULL_SIZE), 1)
+    share: Floats = np.minimum(np.log1p(corpus.num_terms) / np.log1p(FULL_SIZE), 1)
+    return share
 
 
 def scaled(scores: Floats) -> Floats:
