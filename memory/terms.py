@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from functools import cache
 
 # Words that nearly every page and every question has.
-_COMMON = """a about am an and are as at be by did do does for from had has have i in is it its me my
-of on or say said so tell that the their them they this to was we were what when where which who
+_COMMON = """a about am an and are as at be by did do does for from had has have i in is it its me
+my of on or say said so tell that the their them they this to was we were what when where which who
 will with you your"""
 _ANY_WORD = re.compile(r"\w+")
 _WORD = re.compile(r"[^\W\d_]{3,24}")

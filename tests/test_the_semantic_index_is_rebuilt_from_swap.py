@@ -67,7 +67,7 @@ def lose_the_vectors(folder: Path) -> None:
         file.unlink()
 
 
-@pytest.mark.parametrize("harm", [delete, empty, scribble])
+@pytest.mark.parametrize("harm", [delete, empty, scribble, lose_the_vectors])
 async def test_every_page_is_found_again(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     folder, connection = tmp_path / "chroma", store(tmp_path / "journal")
     await fill(connection)
