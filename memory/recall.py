@@ -113,7 +113,7 @@ class Index:
 
     async def embed_pending(self, limit: int = EMBED_AT_ONCE) -> int:
         """Compute the vectors of up to `limit` pages that have none; how many it were. Raises
-        EmbeddingError. What was computed is kept even if the next page fails."""
+        EmbeddingError."""
         embedder = self._embedder
         if embedder is None:
             return 0
@@ -125,12 +125,14 @@ class Index:
             self._connection, embedder.name, {word for page in pages for word in page.words}
         )
         vectors = await embedder.embed([*texts, *fresh])
-        self._execute(self._embedded(pages, fresh, vectors))
+        self._execute(self.vector_statements(pages, fresh, vectors))
         return len(pages)
 
-    def _embedded(
+    def vector_statements(
         self, pages: Sequence[Unembedded], fresh: Sequence[str], vectors: Vectors
     ) -> list[Statement]:
+        """What `embed_pending` would write. `vectors` has a row for each text of each page, then
+        one for each fresh word."""
         assert self._embedder is not None
         model = self._embedder.name
         found: list[Statement] = []

@@ -61,8 +61,7 @@ class Damage:
 
 
 class SemanticIndex:
-    """Thread-safe: one call at a time. The connection that methods take is the caller's, and
-    belongs to the caller's thread."""
+    """Thread-safe: one call at a time. The connection that methods take is the caller's."""
 
     def __init__(self, folder: Path, model: str, dim: int) -> None:
         """Raises SemanticIndexBusy. What Chroma cannot open is deleted: `check` then says

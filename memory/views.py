@@ -40,8 +40,8 @@ B = 0.75
 @dataclass(frozen=True, slots=True)
 class Question:
     """`terms` are the stems it asks for, each with the word that it comes from. `related` has, for
-    each word that is not common, the stems of its meaning and their weights. Without a vector only
-    words count."""
+    each word that is not common, the stems of its meaning and their weights, its own first. Without
+    a vector only words count."""
 
     text: str
     terms: Mapping[str, str]
@@ -106,7 +106,8 @@ def dates(corpus: Corpus, values: Floats, width: int) -> Floats:
     if width != SESSION:
         return values
     ones = np.ones(len(corpus), np.float32)
-    return corpus.window(values, SESSION) / corpus.window(ones, SESSION)
+    result: Floats = corpus.window(values, SESSION) / corpus.window(ones, SESSION)
+    return result
 
 
 def bm25(counts: Floats, length: Floats) -> Floats:
@@ -124,8 +125,9 @@ def neighbourhood(corpus: Corpus, similar: Floats, width: int) -> Floats:
     """The cosine with the sum of the vectors around each page. The sum's product with the question
     is the sum of the products; only its length needs the vectors."""
     assert corpus.whole is not None
-    near: Floats = corpus.window(similar, width) / np.maximum(window_lengths(corpus, width), 1e-6)
-    return near
+    lengths = np.maximum(window_lengths(corpus, width), 1e-6)
+    result: Floats = corpus.window(similar, width) / lengths
+    return result
 
 
 def window_lengths(corpus: Corpus, width: int) -> Floats:
@@ -155,9 +157,9 @@ def feedback(corpus: Corpus, vector: Vectors, total: Floats) -> Floats:
 
 
 def size(corpus: Corpus) -> Floats:
-    """In absolute terms, or a single long page would make all others small."""
-    share: Floats = np.minimum(np.log1p(corpus.num_terms) / np.log1p(FULL_SIZE), 1)
-    return share
+    """Not scaled by the others: a single long page would make all of them small."""
+    result: Floats = np.minimum(np.log1p(corpus.num_terms) / np.log1p(FULL_SIZE), 1)
+    return result
 
 
 def scaled(scores: Floats) -> Floats:

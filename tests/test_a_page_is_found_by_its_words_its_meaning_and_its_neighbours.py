@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -43,7 +44,8 @@ def words_only() -> Index:
 async def test_any_rare_word_of_a_page_finds_it_without_an_embedding(page: int) -> None:
     index = words_only()
     others = " ".join(text for number, text in enumerate(PAGES) if number != page).lower()
-    rare = [word for word in PAGES[page].lower().strip(".?").split() if word not in others]
+    own = re.findall(r"\w{4,}", PAGES[page].lower())  # Porter's stem of "one" is "on"
+    rare = [word for word in own if word not in others]
     assert rare
     for word in rare:
         hits = await index.search(f"{word}?", 1, ["1"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,12 @@ PAGES = [f"the {noun} {verb} by day {number}" for number, (noun, verb) in enumer
 )]  # fmt: skip
 
 
-async def fill(connection: sqlite3.Connection, owner: str = "shared") -> None:
-    for sql, parameters in recall_store.use_semantic_index(owner):
+async def fill(connection: sqlite3.Connection, pages: Sequence[str] = PAGES) -> None:
+    for sql, parameters in recall_store.use_semantic_index("shared"):
         connection.execute(sql, parameters)
     index = Index(connection, WordEmbedder())
-    add_all(index, owner, PAGES)
-    while await index.embed_pending():
+    add_all(index, "shared", pages)
+    while await index.embed_pending(limit=256):
         pass
 
 
@@ -62,11 +62,6 @@ def scribble(folder: Path) -> None:
         file.write_bytes(b"this is no database" * 999)
 
 
-def lose_the_vectors(folder: Path) -> None:
-    for file in folder.rglob("*.bin"):
-        file.unlink()
-
-
 @pytest.mark.parametrize("harm", [delete, empty, scribble])
 async def test_every_page_is_found_again(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     folder, connection = tmp_path / "chroma", store(tmp_path / "journal")
@@ -86,6 +81,27 @@ async def test_every_page_is_found_again(tmp_path: Path, harm: Callable[[Path], 
     assert told[-1] == ("shared", len(PAGES), len(PAGES))
     assert semantic.check(connection) == []
     await every_page_is_found(connection, semantic)
+    semantic.close()
+
+
+async def test_vectors_that_were_lost_are_noticed(tmp_path: Path) -> None:
+    """More than a thousand: Chroma writes its vectors to files of their own only from then on."""
+    folder, connection = tmp_path / "chroma", store()
+    await fill(connection, [f"page number {number}" for number in range(1100)])
+    semantic = SemanticIndex(folder, "words", 64)
+    drain(semantic, connection)
+    semantic.close()
+    lost = list(folder.rglob("*.bin"))
+    assert lost
+    for file in lost:
+        file.unlink()
+
+    semantic = SemanticIndex(folder, "words", 64)
+    (damage,) = semantic.check(connection)
+    semantic.rebuild(connection, damage.owner)
+    assert semantic.check(connection) == []
+    (vector,) = await WordEmbedder().embed(["page number 77"])
+    assert semantic.nearest("shared", vector, 1)[0][0] == 78
     semantic.close()
 
 
