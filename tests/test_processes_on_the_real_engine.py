@@ -155,3 +155,66 @@ def test_usage_adds_up_over_all_that_ran_here(wire: Wire, kernel: KernelProcess)
     after = wire.get("status")["usage"]
     for name in ("tokens_in", "tokens_cached", "tokens_out", "syscalls"):
         assert after[name] - before[name] == sum(one[name] for one in used)
+
+
+def test_an_agent_speaks_into_a_pipe_and_another_one_reads_its_lines(
+    wire: Wire, kernel: KernelProcess
+) -> None:
+    root = str(kernel.root)
+    pipe = wire.get("pipe")["pipe"]
+    reader = wire.get("spawn", interactive=True, root=root, stdin=pipe, attach=True)["pid"]
+    wire.get("pipe_write", pipe=pipe, text="what is 8 * 8\nwhat is 9 * 9\n")
+    out = wire.get("pipe")["pipe"]
+    writer = wire.get("spawn", task="what is 7 * 7", root=root, stdout=out)["pid"]
+    wire.get("pipe_close", pipe=out, end="write")
+    text, eof = "", False
+    while not eof:
+        read = wire.get("pipe_read", pipe=out)
+        text, eof = text + read["text"], read["eof"]
+    assert text == wire.get("wait", pid=writer)["output"] + "\n"
+    assert "49" in text
+    said = ""
+    while not ("64" in said and "81" in said):
+        said += wire.until("turn")["text"]
+    end(wire, reader)
+
+
+def test_a_supervisor_restarts_an_agent_that_was_killed(wire: Wire, kernel: KernelProcess) -> None:
+    children = [
+        {"name": "idle", "interactive": True},
+        {"name": "sum", "task": "what is 6 * 9", "restart": "transient"},
+    ]
+    team = wire.get("supervise", spec={"children": children}, root=str(kernel.root))["pid"]
+
+    def running() -> list[int]:
+        listed = wire.get("ps")["processes"]
+        return [one["pid"] for one in listed if one["parent"] == team and one["name"] == "idle"]
+
+    def diary() -> str:
+        return "\n".join(page["text"] for page in wire.get("logs", pid=team)["pages"])
+
+    until(lambda: len(running()) == 1 and "sum (pid" in diary())
+    assert "54" in diary()
+    (first,) = running()
+    wire.get("kill", pid=first, signal="KILL")
+    until(lambda: running() not in ([], [first]))
+    wire.get("kill", pid=team, signal="TERM")
+    assert wire.get("wait", pid=team)["status"] == 143
+
+
+def test_a_budget_is_shared_with_a_child_and_ends_who_spends_it(
+    wire: Wire, kernel: KernelProcess
+) -> None:
+    pid = wire.get("spawn", interactive=True, root=str(kernel.root), budget=2000, attach=True)[
+        "pid"
+    ]
+    child = wire.get("spawn", task="what is 3 * 9", root=str(kernel.root), parent=pid, budget=600)
+    assert process(wire, pid)["budget"] == 1400
+    wire.get("wait", pid=child["pid"])
+    until(lambda: process(wire, pid)["budget"] > 1400)  # what the child left has come back
+    for _ in range(200):
+        if process(wire, pid)["state"] == "zombie":
+            break
+        wire.ask("send", pid=pid, text="what is a process")
+        time.sleep(0.05)
+    assert wire.get("wait", pid=pid)["status"] == 152
