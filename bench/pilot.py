@@ -97,7 +97,7 @@ async def ask(kernel: Kernel, question: Question, root: Path) -> Verdict:
     for number, note in enumerate(question.notes):
         await Services(kernel, agent, f"note {number}").remember(note)
     await _turn(kernel, agent, question.request.replace(PID, str(pid)))
-    pages = [entry.page for entry in agent.space.table]
+    pages = [entry.page for entry in agent.space.resident]
     for process in (agent, helper):
         if process is not None and process.pid in kernel.table:
             await kernel.signal(process, Signal.KILL)

@@ -67,13 +67,3 @@ def next_action(space: AddressSpace, interactive: bool, has_mail: bool) -> Actio
     if interactive or has_mail:
         return Receive()
     return Exit(EXIT_FAILED if page.interrupted else EXIT_OK, page.text)
-
-
-def num_steps(space: AddressSpace) -> int:
-    """Generations since the last message from outside: how long the present turn is."""
-    steps = 0
-    for entry in reversed(space.table):
-        if entry.page.role == "user":
-            break
-        steps += entry.page.role == "assistant"
-    return steps

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..memory.address_space import AddressSpace
-from ..memory.swap import Statement, share_pages, write_page
+from ..memory.swap import Statement, owner_of, share_pages, write_page
 from ..syscalls.errno import EAGAIN, EINVAL
 from . import records
 from .agent import DEFAULT_TEXT
@@ -127,7 +127,7 @@ class Births(Plumbing):
             interactive=process.interactive if interactive is None else interactive,
             created=self.clock(),
             spawn_key=spawn_key,
-            space=process.space.fork(),
+            space=process.space.fork(owner_of(process.pid, process.image)),
             group=process.group,
             session=process.session,
             nice=process.nice,
@@ -136,7 +136,7 @@ class Births(Plumbing):
             budget=budget,
             stdout=process.stdout,  # and not its stdin: two readers would take turns at the lines
         )
-        statements = [share_pages(process.pid, process.image, pid, len(process.space))]
+        statements = share_pages(process.pid, process.image, pid, child.space)
         for call in child.space.unanswered_calls():
             text = (
                 f"0 (this is the child, pid {pid})"

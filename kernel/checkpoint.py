@@ -1,9 +1,8 @@
 """Checkpoint and restore: a process, or a tree of them, in one file, and back to life from it.
 
-The file is a line that names the format, a line with the sha256 of the rest, and the rest: JSON,
-compressed. What is taken is what memory and journal agree on between two steps of the loop, so a
-process need not be stopped for it; a copy of it goes on living. Of pipes, the ends of its members
-are taken: who else held one is not there any more.
+What is taken is what memory and journal agree on between two steps of the loop, so a process need
+not be stopped for it; a copy of it goes on living. Of pipes, the ends of its members are taken: who
+else held one is not there any more. `checkpoint_file.py` writes and reads the file.
 
 Restored processes get new pids. What they themselves know of pids (in their pages, in calls that
 are under way) is old, so each carries `aliases` from the old ones to the new: its own pid
@@ -13,22 +12,21 @@ namespace. A call that was under way is made again if it may be, and else answer
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import hashlib
-import json
-import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..memory.address_space import AddressSpace
+from ..memory import swap
+from ..memory.address_space import AddressSpace, Entry, Origin
+from ..memory.blocks import Block, read_blocks, write_block
 from ..memory.draft import Draft
 from ..memory.page import Call, Page
-from ..memory.swap import insert_entry, insert_frame, write_draft
-from ..syscalls.errno import EEXIST, EINVAL, EIO, ENOENT
+from ..memory.swap import write_draft
+from ..syscalls.errno import EINVAL
 from . import limits, pipe_records, records
+from .checkpoint_file import Record
 from .kernel import Kernel
 from .mailbox import Message
 from .messages import ExitInfo
@@ -36,78 +34,56 @@ from .pipe import Chunk, Pipe
 from .plumbing import ends_of
 from .process import INIT_PID, Accounting, Process
 
-FORMAT = b"llmos checkpoint 1\n"
-"""Its number changes when an older llmos could not read the rest."""
-
-Record = Mapping[str, Any]
-
-
-# ---- the file -----------------------------------------------------------------------------
-
-
-def write_file(path: Path, content: Record) -> None:
-    """Whole or not at all, for its owner alone. Raises EEXIST, EIO."""
-    body = gzip.compress(json.dumps(content).encode(), mtime=0)
-    head = FORMAT + hashlib.sha256(body).hexdigest().encode() + b"\n"
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        if path.exists():
-            raise EEXIST(f"{path} exists", hint="choose another name, or remove it")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(head + body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise EIO(f"cannot write {path}: {error.strerror}") from None
-
-
-def read_file(path: Path) -> Record:
-    """Raises ENOENT, EIO, EINVAL for a file that is no checkpoint, or not a whole one."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise ENOENT(f"no such file: {path}") from None
-    except OSError as error:
-        raise EIO(f"cannot read {path}: {error.strerror}") from None
-    if not raw.startswith(FORMAT):
-        first = raw.split(b"\n", 1)[0][:40].decode(errors="replace")
-        raise EINVAL(
-            f"{path} is no checkpoint of this version: it begins with {first!r},"
-            f" not with {FORMAT.decode().strip()!r}"
-        )
-    checksum, _, body = raw[len(FORMAT) :].partition(b"\n")
-    if hashlib.sha256(body).hexdigest().encode() != checksum:
-        raise EINVAL(f"{path} is damaged: its checksum does not match")
-    content: Record = json.loads(gzip.decompress(body))
-    return content
-
-
 # ---- taking one ---------------------------------------------------------------------------
 
 
-def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
-    """What there is of a process, and of all below it with `tree`. No await: one moment. Raises
-    EINVAL for a supervisor without its children, which it would miss."""
+async def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
+    """What there is of a process, and of all below it with `tree`, at one moment: pages that come
+    later, while those of that moment are read from swap, are not in it. Raises EINVAL for a
+    supervisor without its children, which it would miss."""
     if process.program == "supervisor" and not tree:
         raise EINVAL(f"process {process.pid} is a supervisor", hint="take it with its tree")
     members = [process]
     if tree:
         members += kernel.table.descendants(process.pid)
-    frames: dict[int, int] = {}  # id of a page in memory -> its place in the file
+    record = _moment(kernel, members)
+    lives = [(member.pid, member.image, len(member.space)) for member in members]
+    spaces = await kernel.journal.read(lambda connection: _stored(connection, lives))
+    places: dict[int, int] = {}  # of a frame in the file
     pages: list[Record] = []
-    for member in members:
-        for entry in member.space.table:
-            if id(entry.page) not in frames:
-                frames[id(entry.page)] = len(pages)
-                pages.append(asdict(entry.page) | {"checksum": entry.page.checksum()})
+    for space, taken in zip(record["processes"], spaces, strict=True):
+        table = []
+        for frame, stored in taken["table"]:
+            if frame not in places:
+                places[frame] = len(pages)
+                pages.append(asdict(stored.page) | {"checksum": stored.page.checksum()})
+            marks = [stored.limit_tokens, stored.pinned, stored.unwanted, stored.evicted]
+            table.append([places[frame], *marks])
+        space |= {"table": table, "head": taken["head"], "blocks": taken["blocks"]}
+    return record | {"pages": pages}
+
+
+def _stored(
+    connection: sqlite3.Connection, lives: Sequence[tuple[int, int, int]]
+) -> list[dict[str, Any]]:
+    """What swap has of address spaces, each a (pid, image, number of pages)."""
+    return [
+        {
+            "table": swap.read_table(connection, pid, image, num_pages),
+            "head": swap.read_space(connection, pid, image, "").head,
+            "blocks": [asdict(block) for block in read_blocks(connection, pid, image)],
+        }
+        for pid, image, num_pages in lives
+    ]
+
+
+def _moment(kernel: Kernel, members: Sequence[Process]) -> dict[str, Any]:
+    """All that memory knows. No await: one moment."""
     pipes = {pipe.id: pipe for member in members for _, pipe in ends_of(member)}
     return {
         "created": kernel.clock(),
         "model": kernel.config.model,
-        "pages": pages,
-        "processes": [_recorded(kernel, member, frames) for member in members],
+        "processes": [_recorded(kernel, member) for member in members],
         "pipes": [_piped(pipe) for pipe in pipes.values()],
         "links": [
             [member.pid, partner]
@@ -118,7 +94,7 @@ def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
     }
 
 
-def _recorded(kernel: Kernel, process: Process, frames: Mapping[int, int]) -> Record:
+def _recorded(kernel: Kernel, process: Process) -> dict[str, Any]:
     return {
         "pid": process.pid,
         "parent": process.parent,
@@ -145,10 +121,6 @@ def _recorded(kernel: Kernel, process: Process, frames: Mapping[int, int]) -> Re
         "written": process.written,
         "stdin": process.stdin.id if process.stdin else None,
         "stdout": process.stdout.id if process.stdout else None,
-        "table": [
-            [frames[id(entry.page)], entry.resident, entry.limit_tokens]
-            for entry in process.space.table
-        ],
     }
 
 
@@ -166,11 +138,13 @@ def _piped(pipe: Pipe) -> Record:
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """The processes, parents before children, and their new pids by the old ones."""
+    """The processes, parents before children, and their new pids by the old ones. `frames` has the
+    pages by their place in the file, each with the owner that it has now."""
 
     processes: list[Process]
     pids: dict[int, int]
     pipes: list[Pipe]
+    frames: dict[int, tuple[str, Page]]
 
 
 async def restore(
@@ -198,12 +172,19 @@ async def restore(
             connection.execute(*pipe_records.insert_pipe(pipe, fed=pipe.cut))
             for chunk in pipe.chunks:
                 connection.execute(*pipe_records.insert_chunk(pipe, chunk))
-        frames = [insert_frame(connection, _page(record)) for record in content["pages"]]
+        frames = {
+            place: swap.insert_frame(connection, owner, page)
+            for place, (owner, page) in revived.frames.items()
+        }
         for process, record in zip(revived.processes, content["processes"], strict=True):
             for sql, parameters in _statements(process, unfinished[process.pid]):
                 connection.execute(sql, parameters)
-            for vpn, (frame, resident, limit_tokens) in enumerate(record["table"]):
-                insert_entry(connection, process.pid, vpn, frames[frame], limit_tokens, resident)
+            for vpn, row in enumerate(record["table"]):
+                place, *marks = row
+                swap.insert_entry(connection, process.pid, vpn, frames[place], *marks)
+            connection.execute(*swap.write_space(process.pid, 0, process.space))
+            for block in process.space.blocks.values():
+                connection.execute(*write_block(process.pid, 0, block))
         for statements, _ in links:
             for sql, parameters in statements:
                 connection.execute(sql, parameters)
@@ -226,11 +207,14 @@ def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> 
     pids = {pid: kernel.table.new_pid() for pid in known}
     same_model = content["model"] == kernel.config.model
     pipes = {record["id"]: _pipe(kernel, record) for record in content["pipes"]}
-    processes = []
+    processes: list[Process] = []
+    frames: dict[int, tuple[str, Page]] = {}
     for record in content["processes"]:
         process = _process(kernel, record, pids, root, parent)
-        for frame, resident, limit_tokens in record["table"]:
-            process.space.append(pages[frame], resident=resident, limit_tokens=limit_tokens)
+        owner = swap.owner_of(process.pid, 0)
+        for place, *_ in record["table"]:
+            frames.setdefault(place, (owner, pages[place]))
+        process.space = _space(record, owner, frames)
         for message in record["mailbox"]:
             sender = pids.get(message["sender"], message["sender"])
             process.mailbox.put(
@@ -244,7 +228,31 @@ def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> 
         processes.append(process)
     if not processes:
         raise ValueError("no process in it")
-    return Revived(processes, pids, list(pipes.values()))
+    return Revived(processes, pids, list(pipes.values()), frames)
+
+
+def _space(record: Record, owner: str, frames: Mapping[int, tuple[str, Page]]) -> AddressSpace:
+    """Of the process that is now `owner`. Pages that it has in common with one that was restored
+    before it are that one's."""
+    entries: list[Entry] = []
+    origins: dict[str, Origin] = {}
+    steps = 0
+    for vpn, (place, limit_tokens, pinned, unwanted, evicted) in enumerate(record["table"]):
+        whose, page = frames[place]
+        if whose != owner:
+            origins[whose] = Origin(whose, vpn + 1)
+        if evicted is None:
+            entries.append(Entry(page, limit_tokens, bool(pinned), bool(unwanted)))
+        steps = 0 if page.role == "user" else steps + (page.role == "assistant")
+    return AddressSpace.resumed(
+        record["text"],
+        entries,
+        len(record["table"]),
+        steps=steps,
+        head=record["head"],
+        blocks=[Block(**block) for block in record["blocks"]],
+        origins=sorted(origins.values(), key=lambda origin: -origin.before),
+    )
 
 
 def _pipe(kernel: Kernel, record: Record) -> Pipe:

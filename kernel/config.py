@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..memory import eviction
+from ..memory.pager import Watermarks
 from .engine.driver import Sampling
 
 # The pilot is a sibling room that the kernel must not import: it is named, not known.
@@ -37,6 +39,8 @@ class KernelConfig:
     max_depth: int = 8
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
+    eviction: str = eviction.DEFAULT
+    watermarks: Watermarks = field(default_factory=Watermarks)
 
     @property
     def journal(self) -> Path:
@@ -60,7 +64,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         prog="python -m llmos.kernel.boot",
         description="Run the llmos kernel in the foreground; `llmos boot` runs it as a daemon.",
     )
-    add = parser.add_argument
+    add, marks = parser.add_argument, Watermarks()
     add("--state-dir", type=Path, required=True, help="journal, lock and log live here")
     add("--socket", type=Path, help="default: kernel.sock in the state folder")
     add("--plugins-dir", type=Path, help="one-file plugins; default: syscalls in the state folder")
@@ -75,6 +79,14 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--max-tokens", type=_positive, help="longest generation; default: the rest of the window")
     add("--max-steps", type=_positive, default=32, help="generations in one turn")
     add("--max-processes", type=_positive, default=10_000, help="live processes")
+    add(
+        "--eviction",
+        choices=eviction.names(),
+        default=eviction.DEFAULT,
+        help="which pages leave a full window first (default: %(default)s)",
+    )
+    add("--high", type=_share, default=marks.high, help="share of the window at which they do")
+    add("--low", type=_share, default=marks.low, help="share of the window that is left then")
     add(
         "--engine-arg",
         action="append",
@@ -100,7 +112,22 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         sampling=Sampling(options.temperature, options.max_tokens),
         max_steps=options.max_steps,
         max_processes=options.max_processes,
+        eviction=options.eviction,
+        watermarks=_watermarks(parser, options.high, options.low),
     )
+
+
+def _watermarks(parser: argparse.ArgumentParser, high: float, low: float) -> Watermarks:
+    if low >= high:
+        parser.error(f"--low {low:g} is not below --high {high:g}")
+    return Watermarks(high=high, low=low)
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return share
 
 
 def _positive(text: str) -> int:

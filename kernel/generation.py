@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+from ..memory.address_space import Entry
 from ..memory.draft import Draft
 from ..memory.page import Call
-from ..memory.swap import page_out
+from ..memory.pager import Pager, head
+from ..memory.swap import page_out, write_space
 from . import deadlock, messages
-from .agent import num_steps
 from .engine.driver import (
     ChatRequest,
     Completion,
@@ -46,7 +47,7 @@ class Generation(Obedience):
 
     async def _generate(self) -> None:
         process = self._process
-        if num_steps(process.space) >= self._kernel.config.max_steps:
+        if process.space.steps >= self._kernel.config.max_steps:
             await self._fail(f"no answer after {self._kernel.config.max_steps} steps")
             return
         completion = await self._interruptible(self._converse())
@@ -158,21 +159,35 @@ class Generation(Obedience):
             # A draft counts when it is a page: to flush under it would be to generate anew.
             if refusal is None and (draft_tokens or not kernel.pager.over(num_tokens)):
                 return prompt
-            evicted = kernel.pager.flush(process.space, num_tokens)
-            if not evicted:
+            victims = kernel.pager.victims(process.space, num_tokens)
+            if not victims:
                 if refusal is not None:
                     raise refusal
                 return prompt
-            pages = [entry.page for entry in evicted]
-            log.info("process %d: %d pages out", process.pid, len(pages))
-            await kernel.journal.commit([page_out(process.pid, process.image, pages)])
+            await self._page_out(kernel.pager, victims, num_tokens)
+
+    async def _page_out(self, pager: Pager, victims: Sequence[Entry], num_tokens: int) -> None:
+        """They leave the window, which holds `num_tokens` with them."""
+        process, kernel = self._process, self._kernel
+        space, pages = process.space, [entry.page for entry in victims]
+        gone = sum(entry.num_tokens for entry in victims)
+        log.info("process %d: %d pages out", process.pid, len(pages))
+        statements = page_out(
+            process.pid,
+            process.image,
+            pages,
+            kernel.clock(),
+            tokens_before=num_tokens,
+            tokens_after=num_tokens - gone,
+        )
+        statements.append(write_space(process.pid, process.image, space, head(space, len(victims))))
+        await kernel.journal.commit(statements, lambda: pager.evict(space, victims))
 
     def _request(self) -> ChatRequest:
         process, kernel = self._process, self._kernel
         space = process.space
-        stub = space.stub()
-        chat = [Message("system", f"{space.text}\n{stub}" if stub else space.text)]
-        for entry in space.resident():
+        chat = [Message("system", space.system)]
+        for entry in space.resident:
             page = entry.page
             calls = tuple(ToolCall(call.call_id, call.name, call.arguments) for call in page.calls)
             chat.append(Message(page.role, entry.shown(), calls, page.call_id))

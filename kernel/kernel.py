@@ -8,6 +8,7 @@ import itertools
 import math
 from pathlib import Path
 
+from ..memory import eviction
 from ..memory.address_space import AddressSpace
 from ..memory.pager import Pager
 from . import records
@@ -113,7 +114,12 @@ class Kernel(Births, Control, Endings):
         with contextlib.suppress(EngineUnusable):
             capacity = await self.engine.ready()
             reserve = min(MAX_RESERVE_TOKENS, capacity.window_tokens // 8)
-            self.pager = Pager(capacity.window_tokens, reserve)
+            self.pager = Pager(
+                capacity.window_tokens,
+                reserve,
+                self.config.watermarks,
+                eviction.load(self.config.eviction),
+            )
             self.scheduler.open(capacity.max_num_seqs)
 
     async def park(self) -> None:

@@ -119,7 +119,7 @@ class Overseer:
     async def _read_diary(self) -> None:
         """The specification, and all that has happened since."""
         process = self._process
-        first, *diary = (entry.page for entry in process.space.table)
+        first, *diary = (entry.page for entry in process.space.resident)
         try:
             spec = childspec.parse(first.text)
         except SyscallError as error:
@@ -161,14 +161,14 @@ class Overseer:
         """Go on with two pages instead of many."""
         process, image = self._process, self._process.image + 1
         space = AddressSpace(process.space.text)
-        space.append(process.space.table[0].page)
+        space.append(process.space.resident[0].page)
         space.append(self._page("assistant", sentence(Snapshot(self._state)), space))
 
         def take_place() -> None:
             process.image, process.space = image, space
 
         statements = [records.update(process.pid, image=image)]
-        for entry in space.table:
+        for entry in space.resident:
             statements += write_page(process.pid, image, entry.page, None)
         self.cannot_repeat = True
         try:

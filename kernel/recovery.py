@@ -68,5 +68,4 @@ def _connected(connection: sqlite3.Connection, processes: Mapping[int, Process])
 
 def load_pages(connection: sqlite3.Connection, process: Process) -> None:
     """Fill the address space from swap. Raises SwapDamaged."""
-    for page, resident, limit_tokens in swap.read_pages(connection, process.pid, process.image):
-        process.space.append(page, resident=resident, limit_tokens=limit_tokens)
+    process.space = swap.read_space(connection, process.pid, process.image, process.space.text)

@@ -16,6 +16,7 @@ from ..memory.swap import read_pages
 from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME, SyscallError
 from . import checkpoint, childspec, limits, messages
 from .bus import Subscriber
+from .checkpoint_file import read_file, write_file
 from .kernel import Kernel
 from .pipe import End, Pipe
 from .process import INIT_PID, Process
@@ -215,12 +216,12 @@ class Service:
 
     async def _checkpoint(self, request: messages.Checkpoint) -> dict[str, list[int]]:
         path = _absolute("path", request.path)
-        content = checkpoint.take(self._kernel, self._subject(request.pid), tree=request.tree)
-        await asyncio.to_thread(checkpoint.write_file, path, content)
+        content = await checkpoint.take(self._kernel, self._subject(request.pid), tree=request.tree)
+        await asyncio.to_thread(write_file, path, content)
         return {"pids": [record["pid"] for record in content["processes"]]}
 
     async def _restore(self, request: messages.Restore) -> dict[str, object]:
-        content = await asyncio.to_thread(checkpoint.read_file, _absolute("path", request.path))
+        content = await asyncio.to_thread(read_file, _absolute("path", request.path))
         root = None if request.root is None else _folder(request.root)
         revived = await checkpoint.restore(self._kernel, content, root=root)
         return {"pid": revived.processes[0].pid, "pids": revived.pids}
@@ -261,15 +262,18 @@ class Service:
         return {
             "pages": [
                 messages.PageInfo(
-                    vpn=page.vpn,
-                    role=page.role,
-                    text=page.text,
-                    calls=[{"name": call.name, "arguments": call.arguments} for call in page.calls],
-                    num_tokens=page.num_tokens,
-                    resident=resident,
-                    created=page.created,
+                    vpn=stored.page.vpn,
+                    role=stored.page.role,
+                    text=stored.page.text,
+                    calls=[
+                        {"name": call.name, "arguments": call.arguments}
+                        for call in stored.page.calls
+                    ],
+                    num_tokens=stored.page.num_tokens,
+                    resident=stored.resident,
+                    created=stored.page.created,
                 )
-                for page, resident, _ in pages
+                for stored in pages
             ]
         }
 

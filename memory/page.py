@@ -24,7 +24,8 @@ class Page:
 
     `vpn` counts the pages of an address space from 0. `calls` on assistant pages, `call_id` on
     the tool page that answers one. `num_tokens` is of the text alone. An `interrupted` assistant
-    page holds what was generated until a signal or an error ended the turn.
+    page holds what was generated until a signal or an error ended the turn. A `recalled` page
+    quotes other pages: it is never a key to anything, and goes first when room is needed.
     """
 
     vpn: int
@@ -35,13 +36,14 @@ class Page:
     calls: tuple[Call, ...] = ()
     call_id: str = ""
     interrupted: bool = False
+    recalled: bool = False
 
     def checksum(self) -> str:
         """sha256 over what the page says."""
         digest = hashlib.sha256()
         for part in (
             str(self.vpn),
-            self.role,
+            f"{self.role}, recalled" if self.recalled else self.role,
             self.text,
             self.call_id,
             *(field for call in self.calls for field in (call.call_id, call.name, call.arguments)),

@@ -75,4 +75,4 @@ async def fail(kernel: Kernel, child: Process) -> None:
 
 def diary(supervisor: Process) -> list[str]:
     """What its pages tell, after the specification."""
-    return [entry.page.text for entry in supervisor.space.table[1:]]
+    return [entry.page.text for entry in supervisor.space.resident[1:]]

@@ -29,8 +29,8 @@ def test_while_a_page_of_the_parent_is_on_its_way_to_the_journal(tmp_path: Path)
             assert child.exit is not None
             assert (child.exit.status, child.exit.output) == (0, "You said: and you")
             rows = await kernel.journal.read(lambda c, pid=child.pid: read_pages(c, pid, 0))  # type: ignore[misc]
-            in_memory = [entry.page.text for entry in child.space.table]
-            pages.append((in_memory, [page.text for page, *_ in rows]))
+            in_memory = [entry.page.text for entry in child.space.resident]
+            pages.append((in_memory, [stored.page.text for stored in rows]))
         return pages
 
     for in_memory, in_swap in simulate(tmp_path, main):

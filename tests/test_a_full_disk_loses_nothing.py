@@ -42,7 +42,7 @@ def test_a_process_waits_for_the_disk_and_then_goes_on(tmp_path: Path) -> None:
             assert len(process.space) < 2, "no page that is not on disk"
         while len(process.space) < 2:
             await asyncio.sleep(0.1)
-        assert [entry.page.role for entry in process.space.table] == ["user", "assistant"]
+        assert [entry.page.role for entry in process.space.resident] == ["user", "assistant"]
         assert [message.text for message in process.mailbox] == []
         assert [p.pid for p in kernel.table] == [1, process.pid]
         last = process.space.last

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmos.kernel import checkpoint
+from llmos.kernel.checkpoint_file import read_file, write_file
 from llmos.kernel.engine.driver import ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver, echo
 from llmos.kernel.kernel import Kernel
@@ -27,7 +28,7 @@ async def until(condition: object) -> None:
 
 
 def said(process: Process) -> list[str]:
-    return [entry.page.text for entry in process.space.table]
+    return [entry.page.text for entry in process.space.resident]
 
 
 async def finished(process: Process) -> str:
@@ -44,14 +45,14 @@ def test_a_conversation_goes_on_in_another_kernel_under_a_new_pid(tmp_path: Path
         await until(lambda: process.waits_for == "a message")
         await kernel.signal(process, Signal.STOP)
         await kernel.send(process.pid, "still there?")  # waits in the mailbox
-        checkpoint.write_file(file, checkpoint.take(kernel, process, tree=False))
+        write_file(file, await checkpoint.take(kernel, process, tree=False))
         return said(process), process.accounting.tokens
 
     before, tokens = simulate(tmp_path / "a", save)
 
     async def load(kernel: Kernel, _: SimulatedDriver) -> tuple[Process, int]:
         await kernel.spawn(task="count 1", name=None, root=ROOT)  # takes the old pid
-        revived = await checkpoint.restore(kernel, checkpoint.read_file(file))
+        revived = await checkpoint.restore(kernel, read_file(file))
         (process,) = revived.processes
         assert process.state in (State.NEW, State.STOPPED)
         assert process.accounting.tokens == tokens
@@ -75,14 +76,14 @@ def test_a_generation_goes_on_from_its_last_token(tmp_path: Path) -> None:
         await asyncio.sleep(0.3)
         await kernel.signal(process, Signal.STOP)
         await until(lambda: process.state is State.STOPPED)
-        checkpoint.write_file(file, checkpoint.take(kernel, process, tree=False))
+        write_file(file, await checkpoint.take(kernel, process, tree=False))
         return len(process.draft.token_ids)
 
     done = simulate(tmp_path / "a", save)
     assert 10 < done < 300
 
     async def load(kernel: Kernel, driver: SimulatedDriver) -> tuple[str, int]:
-        (process,) = (await checkpoint.restore(kernel, checkpoint.read_file(file))).processes
+        (process,) = (await checkpoint.restore(kernel, read_file(file))).processes
         await kernel.signal(process, Signal.CONT)
         return await finished(process), driver.totals.tokens_out
 
@@ -111,8 +112,8 @@ def test_a_tree_finds_its_own_children_and_not_strangers_with_their_old_pids(
         await until(lambda: parent.waits_for.startswith("process "))
         child = kernel.table.children(parent.pid)[0]
         await until(lambda: child.state is State.RUNNING)
-        content = checkpoint.take(kernel, parent, tree=True)
-        checkpoint.write_file(file, content)
+        content = await checkpoint.take(kernel, parent, tree=True)
+        write_file(file, content)
         # Those that stay go on, too.
         assert (await finished(parent)).endswith("200")
         return child.pid
@@ -122,7 +123,7 @@ def test_a_tree_finds_its_own_children_and_not_strangers_with_their_old_pids(
     async def load(kernel: Kernel, _: SimulatedDriver) -> tuple[str, str]:
         while len(kernel.table) <= old_child:  # strangers under the old pids
             await kernel.spawn(task=None, name="stranger", root=ROOT, interactive=True)
-        revived = await checkpoint.restore(kernel, checkpoint.read_file(file))
+        revived = await checkpoint.restore(kernel, read_file(file))
         parent = revived.processes[0]
         assert kernel.table.find(old_child).name == "stranger"
         output = await finished(parent)
@@ -150,8 +151,8 @@ def test_a_supervisor_goes_on_watching_its_own_children(tmp_path: Path) -> None:
         left, right = kernel.table.children(team.pid)
         await kernel.link(left, right)
         with pytest.raises(EINVAL, match="take it with its tree"):
-            checkpoint.take(kernel, team, tree=False)
-        checkpoint.write_file(file, checkpoint.take(kernel, team, tree=True))
+            await checkpoint.take(kernel, team, tree=False)
+        write_file(file, await checkpoint.take(kernel, team, tree=True))
         return left.pid
 
     old = simulate(tmp_path / "a", save)
@@ -159,7 +160,7 @@ def test_a_supervisor_goes_on_watching_its_own_children(tmp_path: Path) -> None:
     async def load(kernel: Kernel, _: SimulatedDriver) -> tuple[bool, set[str], int]:
         while len(kernel.table) <= old:
             await kernel.spawn(task=None, name="stranger", root=ROOT, interactive=True)
-        team, left, right = (await checkpoint.restore(kernel, checkpoint.read_file(file))).processes
+        team, left, right = (await checkpoint.restore(kernel, read_file(file))).processes
         await until(lambda: team.waits_for.startswith("2 children"))
         await kernel.signal(left, Signal.KILL)
         await right.exited.wait()  # they are linked
@@ -186,14 +187,14 @@ def test_a_pipeline_loses_no_word(tmp_path: Path) -> None:
             kernel.close_end(pipe, end)
         await kernel.signal(reader, Signal.STOP)
         await until(lambda: writer.waits_for.startswith("room"))
-        checkpoint.write_file(file, checkpoint.take(kernel, team, tree=True))
+        write_file(file, await checkpoint.take(kernel, team, tree=True))
         return writer.accounting.tokens_out
 
     done = simulate(tmp_path / "a", save)
     assert 10 < done < 300
 
     async def load(kernel: Kernel, driver: SimulatedDriver) -> tuple[str, int]:
-        revived = await checkpoint.restore(kernel, checkpoint.read_file(file))
+        revived = await checkpoint.restore(kernel, read_file(file))
         reader = revived.processes[2]
         await kernel.signal(reader, Signal.CONT)
         return await finished(reader), driver.totals.tokens_out
@@ -209,12 +210,12 @@ def test_a_restored_process_survives_a_restart(tmp_path: Path) -> None:
     async def save(kernel: Kernel, _: SimulatedDriver) -> None:
         process = await kernel.spawn(task="hello", name="talk", root=ROOT, interactive=True)
         await until(lambda: process.waits_for == "a message")
-        checkpoint.write_file(file, checkpoint.take(kernel, process, tree=False))
+        write_file(file, await checkpoint.take(kernel, process, tree=False))
 
     simulate(tmp_path / "a", save)
 
     async def load(kernel: Kernel, _: SimulatedDriver) -> int:
-        return (await checkpoint.restore(kernel, checkpoint.read_file(file))).processes[0].pid
+        return (await checkpoint.restore(kernel, read_file(file))).processes[0].pid
 
     pid = simulate(tmp_path / "b", load)
 
@@ -227,16 +228,16 @@ def test_a_restored_process_survives_a_restart(tmp_path: Path) -> None:
 def test_files_that_are_no_checkpoints_are_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "x.llmos"
     with pytest.raises(ENOENT, match=r"no such file: .*x\.llmos"):
-        checkpoint.read_file(file)
-    checkpoint.write_file(file, {"processes": []})
+        read_file(file)
+    write_file(file, {"processes": []})
     with pytest.raises(EEXIST, match=r"x\.llmos exists"):
-        checkpoint.write_file(file, {})
+        write_file(file, {})
     assert file.stat().st_mode & 0o777 == 0o600
     raw = bytearray(file.read_bytes())
     raw[-3] ^= 1
     file.write_bytes(bytes(raw))
     with pytest.raises(EINVAL, match="damaged"):
-        checkpoint.read_file(file)
+        read_file(file)
     file.write_bytes(b"something else\n")
     with pytest.raises(EINVAL, match="it begins with 'something else'"):
-        checkpoint.read_file(file)
+        read_file(file)

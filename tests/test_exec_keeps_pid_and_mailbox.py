@@ -18,7 +18,7 @@ from simulation import ROOT, Machine, ended, generating, live, simulate, until
 
 
 def texts(process: Process) -> list[str]:
-    return [entry.page.text for entry in process.space.table]
+    return [entry.page.text for entry in process.space.resident]
 
 
 def test_pid_tree_limits_usage_and_mailbox_stay(tmp_path: Path) -> None:

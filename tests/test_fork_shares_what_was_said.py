@@ -16,7 +16,7 @@ STORY = " ".join(f"word{number}" for number in range(400))
 
 
 def pages(process: Process) -> list[tuple[str, str]]:
-    return [(entry.page.role, entry.page.text) for entry in process.space.table]
+    return [(entry.page.role, entry.page.text) for entry in process.space.resident]
 
 
 async def told(kernel: Kernel, story: str = STORY) -> Process:

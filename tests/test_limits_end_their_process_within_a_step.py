@@ -75,7 +75,7 @@ def test_the_soft_limit_gives_a_last_turn(tmp_path: Path, resource: str) -> None
         limits = parse({resource: [amount, 100 * amount]})
         process = await kernel.spawn(task=task, name=None, root=ROOT, limits=limits)
         assert await ended(process) == (152, "half is done")
-        told = process.space.table[-2].page.text
+        told = process.space.resident[-2].page.text
         assert told.startswith(f"(the limit of {resource} is reached: say in a few words")
 
     simulate(tmp_path, main, script=script)

@@ -89,7 +89,7 @@ def test_usr1_is_a_message_with_a_name(tmp_path: Path) -> None:
         process = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
         await kernel.signal(process, Signal.USR1, "look")
         await until(lambda: len(process.space) == 2)
-        assert process.space.table[0].page.text == "(USR1) look"
+        assert process.space.resident[0].page.text == "(USR1) look"
 
     simulate(tmp_path, main, script=orders)
 
@@ -100,7 +100,7 @@ def test_a_message_of_another_process_says_whose_it_is(tmp_path: Path) -> None:
         sender = await ordered(kernel, ("send", {"pid": reader.pid, "text": "hello"}))
         await ended(sender)
         await until(lambda: len(reader.space) == 2)
-        assert reader.space.table[0].page.text == f"(process {sender.pid} says) hello"
+        assert reader.space.resident[0].page.text == f"(process {sender.pid} says) hello"
 
     simulate(tmp_path, main, script=orders)
 

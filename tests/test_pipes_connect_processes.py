@@ -130,7 +130,7 @@ def test_an_interactive_process_takes_each_line_for_a_message(tmp_path: Path) ->
         await until(lambda: len(agent.space) == 6 and agent.stdin is None)
         await kernel.send(agent.pid, "and mail")
         await until(lambda: len(agent.space) == 8)
-        return [entry.page.text for entry in agent.space.table if entry.page.role == "user"]
+        return [entry.page.text for entry in agent.space.resident if entry.page.role == "user"]
 
     assert simulate(tmp_path, main) == ["first line", "second", "the rest", "and mail"]
 

@@ -80,7 +80,7 @@ def test_a_signal_ends_a_task_with_its_status_and_keeps_the_partial_text(
     assert process.exit is not None
     assert process.exit.status == status
     assert 10 < len(process.exit.output.split()) < 3000
-    partial = [entry.page for entry in process.space.table if entry.page.interrupted]
+    partial = [entry.page for entry in process.space.resident if entry.page.interrupted]
     assert len(partial) == (signal is Signal.TERM)  # it has a last turn after its answer
 
 
@@ -99,7 +99,7 @@ def test_int_ends_the_turn_of_an_interactive_process_and_the_next_one_works(
         await kernel.send(process.pid, "count")
         while len(process.space) < 4:
             await asyncio.sleep(0.01)
-        return [(entry.page.role, entry.page.interrupted) for entry in process.space.table]
+        return [(entry.page.role, entry.page.interrupted) for entry in process.space.resident]
 
     pages = simulate(tmp_path, main, script=parent_script)
     assert pages == [("user", False), ("assistant", True), ("user", False), ("assistant", False)]

@@ -44,7 +44,7 @@ def test_it_says_what_is_done_and_ends_with_143(tmp_path: Path) -> None:
         process = await at_work(kernel)
         await kernel.signal(process, Signal.TERM)
         assert await ended(process) == (143, "half is done")
-        roles = [(e.page.role, e.page.interrupted) for e in process.space.table]
+        roles = [(e.page.role, e.page.interrupted) for e in process.space.resident]
         assert roles == [
             ("user", False),
             ("assistant", True),
@@ -60,7 +60,7 @@ def test_a_call_under_way_is_cut_off_first(tmp_path: Path) -> None:
         process = await at_work(kernel, "waiter")
         await kernel.signal(process, Signal.TERM)
         assert await ended(process) == (143, "half is done")
-        assert process.space.table[2].page.text == "EINTR: interrupted"
+        assert process.space.resident[2].page.text == "EINTR: interrupted"
 
     simulate(tmp_path, main, script=script)
 

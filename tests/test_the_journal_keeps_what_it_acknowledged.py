@@ -80,7 +80,7 @@ def test_a_journal_of_another_version_is_not_touched(tmp_path: Path) -> None:
     Journal(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
-    with pytest.raises(JournalError, match="has schema 99, this llmos reads 2"):
+    with pytest.raises(JournalError, match="has schema 99, this llmos reads 3"):
         Journal(path)
 
 
@@ -91,8 +91,8 @@ def test_a_page_comes_back_byte_for_byte_and_damage_is_seen(tmp_path: Path) -> N
         call = Call("000000000", "read_file", '{"path": "a\\u0000b"}')
         page = space.new_page("assistant", "a\0b \u202e ünïcode\r\n", 7, calls=(call,))
         await journal.commit(write_page(4, 0, page, 3))
-        [(back, resident, limit)] = await journal.read(lambda c: read_pages(c, 4, 0))
-        assert (back, resident, limit) == (page, True, 3)
+        [stored] = await journal.read(lambda c: read_pages(c, 4, 0))
+        assert (stored.page, stored.resident, stored.limit_tokens) == (page, True, 3)
         await journal.commit([("UPDATE frame SET text = 'changed'", ())])
         with pytest.raises(SwapDamaged, match="page 0 of process 4"):
             await journal.read(lambda c: read_pages(c, 4, 0))

@@ -33,7 +33,7 @@ def test_two_and_three_in_a_circle(tmp_path: Path) -> None:
                 await asyncio.sleep(0.1)
             last = processes[-1]
             await until(lambda p: p.waits_for == "a message", last)
-            told = last.space.table[2].page.text
+            told = last.space.resident[2].page.text
             assert told.startswith("EDEADLK: all would wait forever: ")
             named = [
                 (int(a), int(b)) for a, b in re.findall(r"process (\d+) waits for (\d+)", told)
@@ -97,7 +97,7 @@ def test_a_stopped_process_and_a_timed_wait_are_hope(tmp_path: Path) -> None:
         await kernel.send(two.pid, json.dumps([("receive", {"sender": one.pid})]))
         await until(lambda: two.waits_for.startswith("a message from"))
         await asyncio.sleep(6)
-        assert one.space.table[2].page.text == "ETIME: no message came within 5 s"
+        assert one.space.resident[2].page.text == "ETIME: no message came within 5 s"
         assert len(two.space) == 2
 
     simulate(tmp_path, main, script=orders)

@@ -368,7 +368,9 @@ class Table(RuleBasedStateMachine):
                 mine = getattr(process, name)
                 assert mine == getattr(other, name), (process.pid, name)
             assert (process.exit is None) == (other.exit is None)
-            assert [e.page for e in process.space.table] == [e.page for e in other.space.table]
+            assert [e.page for e in process.space.resident] == [
+                e.page for e in other.space.resident
+            ]
             if process.alive and process.pending is not Signal.INT and not process.ending:
                 assert process.pending in (None, other.pending), "a signal is forgotten"
             if process.alive:
