@@ -73,6 +73,10 @@ class CachedEmbedder:
     def name(self) -> str:
         return self._embedder.name
 
+    @property
+    def ready(self) -> bool:
+        return True
+
     async def dim(self) -> int:
         for vector in self._known.values():
             return len(vector)

@@ -56,6 +56,7 @@ class Journal:
             connection.execute(
                 "INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),)
             )
+            connection.execute("INSERT OR IGNORE INTO meta VALUES ('id', hex(randomblob(8)))")
             (found,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         except sqlite3.Error as error:
             raise JournalError(f"cannot open the journal {path}: {error}") from error

@@ -46,6 +46,10 @@ class Embedder(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def ready(self) -> bool:
+        """Would it answer at once?"""
+
     async def dim(self) -> int:
         """Columns of every vector."""
 
@@ -88,6 +92,10 @@ class EmbeddingProcess:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def ready(self) -> bool:
+        return self._dim > 0 and self._process is not None and self._process.returncode is None
 
     @property
     def pid(self) -> int | None:

@@ -41,16 +41,22 @@ class When:
     end: float = float("inf")
 
 
+ALWAYS = When()
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """`page` is the number that the page was added under. `score` is the sum of all views, by name
-    in `views`; `matched` are words of the question that the page itself has."""
+    in `views`, and says how it compares with the other pages; `matched` are words of the question
+    that the page itself has, `similarity` the cosine of its best passage with the question, and
+    these say whether it has to do with the question at all."""
 
     owner: str
     page: int
     score: float
     num_tokens: int
     matched: tuple[str, ...]
+    similarity: float
     views: dict[str, float]
 
     @property
@@ -99,12 +105,17 @@ class Index:
         self._stemmer = Stemmer()
         self._shelves: OrderedDict[str, Shelf] = OrderedDict()
         self._lexicon: Lexicon | None = None
+        self._embedded = 0  # the last row before which every page has its vectors
+
+    def use(self, semantic: NearestPassages) -> None:
+        """The semantic index, once there is one."""
+        self._semantic = semantic
 
     # ---- writing --------------------------------------------------------------------------
 
     def add(self, entry: Entry) -> None:
         """Index a page; the same page again changes nothing."""
-        self._execute(self.statements(entry))
+        self.execute(self.statements(entry))
 
     def statements(self, entry: Entry) -> list[Statement]:
         """What `add` would write, for a caller with a transaction of its own."""
@@ -117,15 +128,16 @@ class Index:
         embedder = self._embedder
         if embedder is None:
             return 0
-        pages = recall_store.unembedded(self._connection, embedder.name, limit)
+        pages = recall_store.unembedded(self._connection, embedder.name, limit, self._embedded)
         if not pages:
             return 0
+        self._embedded = pages[0].id - 1
         texts = [text for page in pages for text in page.texts]
         fresh = recall_store.unknown_words(
             self._connection, embedder.name, {word for page in pages for word in page.words}
         )
         vectors = await embedder.embed([*texts, *fresh])
-        self._execute(self.vector_statements(pages, fresh, vectors))
+        self.execute(self.vector_statements(pages, fresh, vectors))
         return len(pages)
 
     def vector_statements(
@@ -146,7 +158,7 @@ class Index:
 
     def forget(self, owner: str) -> None:
         """Drop every key to an owner's pages."""
-        self._execute(recall_store.forget(owner))
+        self.execute(recall_store.forget(owner))
         self._shelves.pop(owner, None)
 
     # ---- searching ------------------------------------------------------------------------
@@ -172,10 +184,10 @@ class Index:
 
     async def ask(self, query: str) -> Question:
         """The question as the index takes it: the only part of a search that awaits."""
-        query = query.encode("utf-8", "replace").decode()
-        terms = self._stemmer.question(query)
+        plain = self.ask_by_words(query)
+        query, terms = plain.text, plain.terms
         if self._embedder is None:
-            return Question(query, terms)
+            return plain
         asked = sorted(words(query))
         vectors = await self._embedder.embed([query, *asked])
         lexicon = await self._refreshed_lexicon()
@@ -187,6 +199,11 @@ class Index:
                     meanings[stem].setdefault(term, weight)
         related = tuple(meanings[term] for term in terms if term not in common())
         return Question(query, terms, related, vectors[0])
+
+    def ask_by_words(self, query: str) -> Question:
+        """The question without its meaning, which takes an embedder."""
+        query = query.encode("utf-8", "replace").decode()
+        return Question(query, self._stemmer.question(query))
 
     def find(
         self,
@@ -209,7 +226,7 @@ class Index:
             views |= self._semantic_view(corpus, question.vector, shelves)
         total = sum(views.values(), np.zeros(len(corpus), np.float32))
         order: list[int] = np.argsort(-total, kind="stable").tolist()
-        chosen = _choose(corpus, order, k, max_tokens, when or When())
+        chosen = _choose(corpus, order, k, max_tokens, when or ALWAYS)
         names = [shelf.owner for shelf, _ in shelves]
         return [_hit(corpus, question, names, views, total, at) for at in chosen]
 
@@ -276,7 +293,7 @@ class Index:
         self._lexicon.refresh(self._connection)
         return self._lexicon
 
-    def _execute(self, statements: Sequence[Statement]) -> None:
+    def execute(self, statements: Sequence[Statement]) -> None:
         """All or nothing."""
         with self._connection:
             if not self._connection.in_transaction:
@@ -312,13 +329,18 @@ def _hit(
     matched = tuple(
         word
         for term, word in question.terms.items()
-        if term not in common() and corpus.in_text[corpus.terms[term], at]
+        if len(word) > 1 and term not in common() and corpus.in_text[corpus.terms[term], at]
     )
+    similarity = 0.0
+    if question.vector is not None and corpus.passages is not None:
+        own = corpus.passages[corpus.passage_at == at]
+        similarity = float((own @ question.vector).max(initial=0.0))
     return Hit(
         owner=names[corpus.owner_at[at]],
         page=int(corpus.pages[at]),
         score=float(total[at]),
         num_tokens=int(corpus.num_tokens[at]),
         matched=matched,
+        similarity=similarity,
         views={name: float(scores[at]) for name, scores in views.items()},
     )

@@ -153,13 +153,15 @@ def write_entry(entry: Entry, text: Counter[str], date: Counter[str]) -> list[St
     ]
 
 
-def unembedded(connection: sqlite3.Connection, model: str, limit: int) -> list[Unembedded]:
-    """Pages without vectors of the model, the oldest first."""
+def unembedded(
+    connection: sqlite3.Connection, model: str, limit: int, after: int = 0
+) -> list[Unembedded]:
+    """Pages behind row `after` without vectors of the model, the oldest first."""
     rows = connection.execute(
         "SELECT page.id, page.owner, date, heading, text FROM recall_page AS page"
         " LEFT JOIN recall_vector AS vector ON vector.id = page.id AND vector.model = ?"
-        " WHERE vector.id IS NULL ORDER BY page.id LIMIT ?",
-        (model, limit),
+        " WHERE vector.id IS NULL AND page.id > ? ORDER BY page.id LIMIT ?",
+        (model, after, limit),
     ).fetchall()
     found = []
     for number, owner, date, heading, text in rows:

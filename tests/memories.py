@@ -24,6 +24,7 @@ class WordEmbedder:
     each other when they share words."""
 
     name = "words"
+    ready = True
 
     async def dim(self) -> int:
         return 64

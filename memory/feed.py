@@ -1,0 +1,55 @@
+"""The feed: what is in swap and not yet in the index of recall, in the order in which it came.
+
+Frames are numbered upwards and never change, so the number of the last one that was indexed is all
+that the index has to remember.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from .compression import decompressed
+from .recall_store import Entry
+
+DAY_S = 86_400
+"""What was said on one day counts as one session: its pages are each other's neighbours."""
+
+
+def open_source(journal: Path) -> sqlite3.Connection:
+    """A connection that reads only, beside the kernel's own."""
+    return sqlite3.connect(f"file:{journal}?mode=ro", uri=True, isolation_level=None)
+
+
+def source_id(source: sqlite3.Connection) -> str:
+    """Names the journal: an index of another one says nothing about this one."""
+    row = source.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()
+    return str(row[0])
+
+
+def pages_after(source: sqlite3.Connection, frame: int, limit: int) -> tuple[int, list[Entry]]:
+    """(number of the last frame that was read, what is to be indexed of them). Pages that quote
+    others, and those without a word, are not."""
+    rows = source.execute(
+        "SELECT id, owner, vpn, role, text, calls, call_id, recalled, num_tokens, created"
+        " FROM frame WHERE id > ? ORDER BY id LIMIT ?",
+        (frame, limit),
+    ).fetchall()
+    if not rows:
+        return frame, []
+    entries = []
+    for _, owner, vpn, role, content, calls, _, recalled, num_tokens, created in rows:
+        said = [decompressed(content)]
+        said += [f"{name} {arguments}" for _, name, arguments in json.loads(calls)]
+        text = "\n".join(part for part in said if part)
+        if text and not recalled:
+            session = int(created // DAY_S)
+            entries.append(Entry(owner, vpn, text, num_tokens, created, session, heading=role))
+    return rows[-1][0], entries
+
+
+def behind(source: sqlite3.Connection, frame: int) -> int:
+    """How many frames have come after this one."""
+    (last,) = source.execute("SELECT coalesce(max(id), 0) FROM frame").fetchone()
+    return max(0, int(last) - frame)

@@ -1,0 +1,250 @@
+"""The library: recall's index over all that swap holds, in a database of its own.
+
+It is derived: deleted, damaged, or of another journal, it is made anew from swap. So it need not
+be flushed to disk with each change, and writing it never keeps the kernel's journal waiting. It
+belongs to one process, and that is not the kernel (`recall_process.py`): an index takes memory,
+and Chroma's native code has crashed under others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import feed, recall_store
+from .corpus import Scope
+from .embedding import Embedder, EmbeddingError
+from .recall import ALWAYS, Hit, Index, When
+from .semantic import Damage, SemanticIndex, SemanticIndexBroken, SemanticIndexBusy
+
+log = logging.getLogger(__name__)
+
+VERSION = "1"
+AT_ONCE = 64
+"""Pages that are indexed in one transaction."""
+EMBED_AT_ONCE = 8
+"""Pages: a question that comes meanwhile waits for no more."""
+LARGE = 20_000
+"""Pages from which on an owner's vectors are in Chroma, too: several passages each, they are too
+many to be searched one by one."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS library (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question. Of the pages of `scopes`, the `k` best, or those that fit into `max_tokens`."""
+
+    query: str
+    scopes: tuple[Scope, ...]
+    k: int | None = None
+    max_tokens: int | None = None
+    when: When = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStatus:
+    """`behind` pages are not indexed yet, `unembedded` not by their meaning. `rebuilding` says
+    which owner's vectors are being handed to Chroma again, and how many of how many are."""
+
+    pages: int
+    behind: int
+    unembedded: int
+    cached_bytes: int
+    rebuilding: str = ""
+    trouble: str = ""
+
+
+class Library:
+    """Over the journal of one kernel. All methods run on one loop."""
+
+    def __init__(
+        self,
+        journal: Path,
+        database: Path,
+        embedder: Embedder | None = None,
+        chroma: Path | None = None,
+        *,
+        large: int = LARGE,
+    ) -> None:
+        self._source = feed.open_source(journal)
+        self._database = database
+        self._embedder = embedder
+        self._chroma = chroma
+        self._large = large
+        self._connection = self._open()
+        self._semantic: SemanticIndex | None = None
+        self._index = Index(self._connection, embedder)
+        self._rebuilding = ""
+        self._trouble = ""
+
+    def _open(self) -> sqlite3.Connection:
+        identity = feed.source_id(self._source)
+        try:
+            connection = _connect(self._database)
+            if _about(connection) in ({}, {"version": VERSION, "source": identity}):
+                connection.executescript(recall_store.SCHEMA + SCHEMA)
+                connection.execute(
+                    "INSERT OR IGNORE INTO library VALUES ('version', ?)", (VERSION,)
+                )
+                connection.execute(
+                    "INSERT OR IGNORE INTO library VALUES ('source', ?)", (identity,)
+                )
+                return connection
+            log.warning("%s is of another journal or version and is made anew", self._database)
+            connection.close()
+        except sqlite3.DatabaseError as error:
+            log.warning("%s is damaged and is made anew: %s", self._database, error)
+        destroy(self._database)
+        return self._open()
+
+    def close(self) -> None:
+        if self._semantic is not None:
+            self._semantic.close()
+        self._connection.close()
+        self._source.close()
+
+    # ---- asking ---------------------------------------------------------------------------
+
+    async def search(self, wanted: Wanted) -> list[Hit]:
+        """The best pages, the best first; of what came a moment ago, too. While the embedder
+        is not up yet, by their words."""
+        while self.catch_up():
+            await asyncio.sleep(0)
+        question = self._index.ask_by_words(wanted.query)  # which finds most of it
+        if self._embedder is not None and self._embedder.ready:
+            try:
+                question = await self._index.ask(wanted.query)
+            except EmbeddingError as error:
+                self._trouble = str(error)
+        return self._index.find(
+            question,
+            wanted.scopes,
+            k=wanted.k,
+            max_tokens=wanted.max_tokens,
+            when=wanted.when,
+        )
+
+    def status(self) -> LibraryStatus:
+        found = self._index.statistics()
+        return LibraryStatus(
+            pages=found.pages,
+            behind=feed.behind(self._source, self._indexed()),
+            unembedded=found.unembedded,
+            cached_bytes=found.cached_bytes,
+            rebuilding=self._rebuilding,
+            trouble=self._trouble,
+        )
+
+    # ---- keeping up -----------------------------------------------------------------------
+
+    def catch_up(self) -> bool:
+        """Index some of what has come; is there more?"""
+        last, entries = feed.pages_after(self._source, self._indexed(), AT_ONCE)
+        if last == self._indexed():
+            return False
+        statements = [one for entry in entries for one in self._index.statements(entry)]
+        statements.append(("INSERT OR REPLACE INTO library VALUES ('indexed', ?)", (str(last),)))
+        self._index.execute(statements)
+        return True
+
+    async def embed(self) -> bool:
+        """Compute the vectors of some pages; is there more to do? Raises EmbeddingError."""
+        if self._embedder is None:
+            return False
+        done = await self._index.embed_pending(EMBED_AT_ONCE)
+        self._trouble = ""
+        if done:
+            self._register_large_owners()
+        return done > 0
+
+    async def tend_semantic_index(self) -> None:
+        """Open Chroma if there is an owner for it, check it, mend what is wrong, hand over what
+        has come."""
+        if self._semantic is None and not await self._open_semantic_index():
+            return
+        semantic = self._semantic
+        assert semantic is not None
+        try:
+            while semantic.drain(self._connection):
+                await asyncio.sleep(0)
+        except SemanticIndexBroken as error:
+            self._trouble = str(error)
+            await self._mend(semantic.check(self._connection))
+
+    def _indexed(self) -> int:
+        row = self._connection.execute("SELECT value FROM library WHERE key = 'indexed'").fetchone()
+        return int(row[0]) if row else 0
+
+    def _register_large_owners(self) -> None:
+        """Those that have grown too large to be searched page by page."""
+        owners = self._connection.execute(
+            "SELECT owner FROM recall_page WHERE owner NOT IN (SELECT owner FROM recall_semantic)"
+            " GROUP BY owner HAVING count(*) > ?",
+            (self._large,),
+        ).fetchall()
+        for (owner,) in owners:
+            log.info("%s has grown large: its vectors go to the semantic index", owner)
+            self._index.execute(recall_store.use_semantic_index(owner))
+
+    async def _open_semantic_index(self) -> bool:
+        if self._chroma is None or self._embedder is None:
+            return False
+        if not self._connection.execute("SELECT 1 FROM recall_semantic LIMIT 1").fetchone():
+            return False
+        try:
+            self._semantic = SemanticIndex(
+                self._chroma, self._embedder.name, await self._embedder.dim()
+            )
+        except SemanticIndexBusy as error:
+            self._trouble = str(error)
+            return False
+        self._index.use(self._semantic)
+        await self._mend(self._semantic.check(self._connection))
+        return True
+
+    async def _mend(self, found: Sequence[Damage]) -> None:
+        for damage in found:
+            log.warning("the vectors of %s are rebuilt: %s", damage.owner, damage.reason)
+            await asyncio.to_thread(self._rebuild, damage.owner)
+        self._rebuilding = ""
+
+    def _rebuild(self, owner: str) -> None:
+        assert self._semantic is not None
+
+        def note(owner: str, done: int, total: int) -> None:
+            self._rebuilding = f"{owner}: {done} of {total}"
+
+        connection = _connect(self._database)
+        try:
+            self._semantic.rebuild(connection, owner, note)
+        finally:
+            connection.close()
+
+
+def destroy(database: Path) -> None:
+    """It is made anew from swap."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{database}{suffix}").unlink(missing_ok=True)
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA busy_timeout = 30000")
+    return connection
+
+
+def _about(connection: sqlite3.Connection) -> dict[str, str]:
+    """What it says of itself; nothing when it is new."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'library'").fetchone():
+        return {}
+    rows = connection.execute("SELECT key, value FROM library WHERE key IN ('version', 'source')")
+    return dict(rows.fetchall())

@@ -1,0 +1,104 @@
+"""The recall process: `python -m llmos.memory.recall_worker SOCKET_FD PARENT_PID JOURNAL MODEL`.
+
+It answers questions about what is in swap, and between them brings its library up to date: words
+first, then meanings, then Chroma. Lines of JSON go both ways, as on the kernel's own socket; `-` as
+the model means that words alone are looked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import sqlite3
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .corpus import Scope
+from .embedding import EmbeddingError, EmbeddingProcess
+from .embedding_worker import die_with
+from .library import Library, Wanted, destroy
+from .recall import When
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+"""For pages that have come. A question looks by itself."""
+EMBED_AGAIN_S = 30.0
+NICENESS = 10
+"""The engine needs the cores more."""
+MAX_LINE = 1 << 20
+
+
+async def serve(channel: socket.socket, journal: Path, model: str) -> None:
+    reader, writer = await asyncio.open_unix_connection(sock=channel, limit=MAX_LINE)
+    embedder = None if model == "-" else EmbeddingProcess(model)
+    database = journal.with_name("recall.db")
+    library = Library(journal, database, embedder, journal.with_name("chroma"))
+    keeping_up = asyncio.create_task(keep_up(library))
+    try:
+        while line := await reader.readline():
+            request = json.loads(line)
+            found = await answer(library, request) | {"id": request["id"]}
+            writer.write(json.dumps(found).encode() + b"\n")
+            await writer.drain()
+            if keeping_up.done():
+                keeping_up.result()
+    except sqlite3.DatabaseError as error:
+        # The next process makes it anew.
+        log.error("%s is damaged: %s", database, error)
+        destroy(database)
+    finally:
+        keeping_up.cancel()
+        with contextlib.suppress(asyncio.CancelledError, sqlite3.Error):
+            await keeping_up
+        if embedder is not None:
+            await embedder.close()
+        library.close()
+
+
+async def answer(library: Library, request: dict[str, Any]) -> dict[str, Any]:
+    if request["op"] == "status":
+        return {"status": asdict(library.status())}
+    wanted = Wanted(
+        query=request["query"],
+        scopes=tuple(Scope(owner, before) for owner, before in request["scopes"]),
+        k=request["k"],
+        max_tokens=request["max_tokens"],
+        when=When(*(float(moment) for moment in request["when"])),
+    )
+    return {"hits": [asdict(hit) for hit in await library.search(wanted)]}
+
+
+async def keep_up(library: Library) -> None:
+    """Forever."""
+    while True:
+        wait_s = LOOK_EVERY_S
+        while library.catch_up():
+            await asyncio.sleep(0)
+        try:
+            while await library.embed():
+                await asyncio.sleep(0)
+            await library.tend_semantic_index()
+        except EmbeddingError as error:
+            log.warning("pages are found by their words only: %s", error)
+            wait_s = EMBED_AGAIN_S
+        await asyncio.sleep(wait_s)
+
+
+def main() -> None:
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    die_with(int(sys.argv[2]))
+    os.nice(NICENESS)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s recall %(levelname)s %(message)s")
+    asyncio.run(serve(channel, Path(sys.argv[3]), sys.argv[4]))
+
+
+if __name__ == "__main__":
+    main()
