@@ -1,0 +1,187 @@
+"""Retrieval: what a process once said or read comes back to it, within an allowance.
+
+It comes back as a quotation with its page number, at the end of the prompt, where nothing that the
+engine has computed is disturbed: as the result of `recall`, or, unasked, before a user's message
+when part of the conversation has left the window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ..memory import swap
+from ..memory.corpus import Scope
+from ..memory.library import LibraryStatus, Wanted
+from ..memory.recall import ALWAYS, Hit, When
+from ..memory.recall_process import Recall, RecallError
+from ..memory.swap import StoredPage, owner_of
+from ..syscalls.errno import EINVAL, EIO
+from .journal import Journal
+from .process import Process
+
+log = logging.getLogger(__name__)
+
+CANDIDATES = 32
+MAX_PAGES = 8
+"""Pages that come back at once."""
+EXCERPT_CHARACTERS = 600
+SIMILAR = 0.4
+"""Cosine from which on a passage has to do with a question that it shares no word with; MiniLM puts
+two texts about different things at 0 to 0.3."""
+REMIND_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A page that came back: what of it answers the question, and when it was written."""
+
+    vpn: int
+    role: str
+    text: str
+    created: float
+
+    def __str__(self) -> str:
+        when = datetime.fromtimestamp(self.created, UTC)
+        return f"{self.text} (page {self.vpn}, {self.role}, {when:%Y-%m-%d %H:%M})"
+
+
+class Retrieval:
+    """Of one kernel."""
+
+    def __init__(self, journal: Journal, recall: Recall, allowance_tokens: int) -> None:
+        self._journal = journal
+        self._recall = recall
+        self._allowance = allowance_tokens
+
+    async def recall(
+        self, process: Process, query: str, when: When = ALWAYS
+    ) -> list[Recalled]:
+        """What a process can no longer see and that has to do with the query, the best first.
+        Raises EIO."""
+        try:
+            return await self._find(process, query, when)
+        except RecallError as error:
+            raise EIO(str(error)) from error
+
+    async def remind(self, process: Process, message: str) -> list[Recalled]:
+        """The same for a message that has come, if part of the conversation has left the window;
+        nothing when it cannot be had soon: the message is not kept waiting."""
+        if not (self._allowance and process.space.num_evicted):
+            return []
+        try:
+            async with asyncio.timeout(REMIND_TIMEOUT_S):
+                return await self._find(process, message, ALWAYS)
+        except (RecallError, TimeoutError) as error:
+            log.warning("process %d is reminded of nothing: %s", process.pid, error)
+            return []
+
+    async def warm_up(self) -> None:
+        """Pages have left a window: questions about them will come."""
+        try:
+            await self._recall.warm_up()
+        except RecallError as error:
+            log.warning("nothing can be recalled: %s", error)
+
+    async def status(self) -> LibraryStatus | None:
+        return await self._recall.status()
+
+    async def close(self) -> None:
+        await self._recall.close()
+
+    async def _find(self, process: Process, query: str, when: When) -> list[Recalled]:
+        scopes = _out_of_sight(process)
+        if not scopes:
+            return []
+        hits = await self._recall.search(Wanted(query, scopes, k=CANDIDATES, when=when))
+        relevant = {hit.page: hit for hit in reversed(hits) if _relevant(hit)}
+        pid, image = process.pid, process.image
+        pages = await self._journal.read(
+            # A fork has its parent's pages under the same numbers, so its own table says it all.
+            lambda connection: [swap.read_page(connection, pid, image, vpn) for vpn in relevant]
+        )
+        found = [
+            (relevant[page.page.vpn], page)
+            for page in reversed(pages)
+            if page is not None and not page.resident and not page.unwanted
+        ]
+        recalled = self._within_allowance(found)
+        for one in recalled:
+            process.space.faults.came_back(one.vpn)
+        return recalled
+
+    def _within_allowance(self, found: Sequence[tuple[Hit, StoredPage]]) -> list[Recalled]:
+        left = self._allowance
+        chosen: list[Recalled] = []
+        for hit, stored in found[:MAX_PAGES]:
+            page = stored.page
+            text = excerpt(page.text, hit.matched)
+            tokens = page.num_tokens * len(text) // max(len(page.text), 1)
+            if tokens <= left:
+                left -= tokens
+                chosen.append(Recalled(page.vpn, page.role, text, page.created))
+        return chosen
+
+
+def _out_of_sight(process: Process) -> tuple[Scope, ...]:
+    """Whose pages, and up to which number: from there on all are resident."""
+    space = process.space
+    if not space.num_evicted:
+        return ()
+    before = len(space)
+    for entry in reversed(space.resident):
+        if entry.page.vpn != before - 1:
+            break
+        before -= 1
+    own = Scope(owner_of(process.pid, process.image), before)
+    origins = (Scope(origin.owner, min(origin.before, before)) for origin in space.origins)
+    return (own, *origins)
+
+
+def _relevant(hit: Hit) -> bool:
+    return bool(hit.matched) or hit.similarity >= SIMILAR
+
+
+def excerpt(text: str, words: Sequence[str], most: int = EXCERPT_CHARACTERS) -> str:
+    """Of a long text, what stands around the first of the words that it has; all on one line."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    lower = text.lower()
+    places = [place for word in words if (place := lower.find(word)) >= 0]
+    start = max(0, min(places, default=0) - most // 3)
+    start = text.rfind(" ", 0, start) + 1
+    end = text.find(" ", start + most)
+    end = len(text) if end < 0 else end
+    return f"{'… ' if start else ''}{text[start:end]}{' …' if end < len(text) else ''}"
+
+
+def parse_when(text: str, now: float) -> When:
+    """`2026-05-08`, `2026-05-08..2026-05-10`, `today`, `yesterday`; nothing means always. Days
+    are in UTC. Raises EINVAL."""
+    if not text.strip():
+        return ALWAYS
+    first, dots, last = text.partition("..")
+    begin = _day(first, now)
+    end = _day(last, now) if dots else begin
+    return When(begin.timestamp(), (end + timedelta(days=1)).timestamp())
+
+
+def _day(text: str, now: float) -> datetime:
+    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    match text.strip().lower():
+        case "today":
+            return today
+        case "yesterday":
+            return today - timedelta(days=1)
+        case day:
+            try:
+                return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+            except ValueError:
+                raise EINVAL(
+                    f"when {text.strip()!r} is no day",
+                    hint="2026-05-08, 2026-05-08..2026-05-10, today or yesterday",
+                ) from None
