@@ -1,4 +1,4 @@
-"""What clients may ask for: each request of `messages.py`, answered."""
+"""What clients may ask for: each request of `messages/`, answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kernel in words only: it speaks the protocol of `kernel/messages.py`, and its agents do what
+"""A kernel in words only: it speaks the protocol of `kernel/messages/`, and its agents do what
 their messages say, at once and the same way each time.
 
 For what a real kernel cannot be made to do on demand: to die within a turn, to send escape
