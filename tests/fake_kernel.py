@@ -212,6 +212,14 @@ class FakeKernel:
         self.find(pid).info.update(nice=nice)
         return {}
 
+    async def on_setpgid(self, pid: int, group: int | None, **_: Any) -> dict[str, Any]:
+        self.find(pid).info.update(group=group or pid)
+        return {"group": group or pid}
+
+    async def on_setsid(self, pid: int, **_: Any) -> dict[str, Any]:
+        self.find(pid).info.update(group=pid, session=pid)
+        return {"session": pid}
+
     async def on_send(self, pid: int, text: str, **_: Any) -> dict[str, Any]:
         process = self.find(pid)
         process.turn = asyncio.ensure_future(self.turn(process, text))

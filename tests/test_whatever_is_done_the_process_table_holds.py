@@ -55,7 +55,7 @@ LIMITS = st.sampled_from(
     [{}, {}, {"tokens": [40, 90]}, {"wall_s": [2, 3]}, {"children": 1}, {"depth": 2}, {"pages": 4}]
 )
 Act = Signal | str
-ACTS = SIGNALS | st.sampled_from(["fork", "spawn", "exec", "send"])
+ACTS = SIGNALS | st.sampled_from(["fork", "spawn", "exec", "send", "setpgid", "setsid"])
 PICK = st.integers(0, 1_000_000)
 
 
@@ -193,6 +193,18 @@ class Table(RuleBasedStateMachine):
         self.run(self.asked(self.kernel.exec(self.pick(number), task=task)))
 
     @precondition(some)
+    @rule(number=PICK, other=st.none() | PICK)
+    def set_group(self, number: int, other: int | None) -> None:
+        process = self.pick(number)
+        group = process.pid if other is None else self.pick(other).group
+        self.run(self.asked(self.kernel.set_group(process, group)))
+
+    @precondition(some)
+    @rule(number=PICK)
+    def set_session(self, number: int) -> None:
+        self.run(self.asked(self.kernel.set_session(self.pick(number))))
+
+    @precondition(some)
     @rule(number=PICK, signal=SIGNALS)
     def signal(self, number: int, signal: Signal) -> None:
         self.run(self.kernel.signal(self.pick(number), signal))
@@ -239,6 +251,10 @@ class Table(RuleBasedStateMachine):
                 self.made(await below, None)
             case "exec":
                 await kernel.exec(process, task="count 9")
+            case "setpgid":
+                await kernel.set_group(process, process.pid)
+            case "setsid":
+                await kernel.set_session(process)
             case _:
                 text = f"message-{next(self.numbers)}"
                 await kernel.send(process.pid, text)
@@ -324,6 +340,12 @@ class Table(RuleBasedStateMachine):
             found = {(k, pid) for k, members in index.items() for pid in members}
             assert found == {(getattr(process, key), process.pid) for process in processes}
             assert all(index.values()), "no empty ones are left"
+
+    @invariant()
+    def a_group_is_within_one_session(self) -> None:
+        sessions = {process.group: process.session for process in self.kernel.table}
+        for process in self.kernel.table:
+            assert process.session == sessions[process.group], process.pid
 
     @invariant()
     def everyone_can_go_on(self) -> None:

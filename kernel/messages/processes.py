@@ -113,6 +113,25 @@ class Renice:
 
 
 @dataclass(frozen=True, slots=True)
+class SetGroup:
+    """→ `{"group": 4}`: moves the process to the process group `group` of its session (else
+    ESRCH), or to one of its own (its pid, or None)."""
+
+    pid: int
+    group: int | None = None
+    op: Literal["setpgid"] = "setpgid"
+
+
+@dataclass(frozen=True, slots=True)
+class SetSession:
+    """→ `{"session": 4}`: the process begins a session of its own, and a process group in it. EPERM
+    if it leads one, or while there is a group of its pid, which would span two sessions."""
+
+    pid: int
+    op: Literal["setsid"] = "setsid"
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """→ `{}`, once the message is in the journal; it waits in the mailbox until it is read."""
 

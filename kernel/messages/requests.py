@@ -15,6 +15,8 @@ from .processes import (
     Renice,
     Restore,
     Send,
+    SetGroup,
+    SetSession,
     Spawn,
     Wait,
 )
@@ -34,6 +36,8 @@ Request = (
     | Checkpoint
     | Restore
     | Renice
+    | SetGroup
+    | SetSession
     | Send
     | Attach
     | Detach
