@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from ..memory.swap import Statement
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_GROUP = 512
 
 SCHEMA = """

@@ -80,7 +80,7 @@ def test_a_journal_of_another_version_is_not_touched(tmp_path: Path) -> None:
     Journal(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
-    with pytest.raises(JournalError, match="has schema 99, this llmos reads 2"):
+    with pytest.raises(JournalError, match="has schema 99, this llmos reads 3"):
         Journal(path)
 
 

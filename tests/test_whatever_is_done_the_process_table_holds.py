@@ -370,7 +370,7 @@ class Table(RuleBasedStateMachine):
     def memory_is_what_the_journal_holds(self) -> None:
         """Compared as the journal settles: what was asked for before has happened in both, and
         what was asked for after in neither."""
-        looked: list[tuple[Recovered, int]] = []
+        looked: list[tuple[Recovered, int, list[int]]] = []
         self.run(
             self.kernel.journal.write(
                 lambda connection: looked.append(_look(connection)),
@@ -378,7 +378,7 @@ class Table(RuleBasedStateMachine):
             )
         )
 
-    def compare(self, found: Recovered, budgets: int) -> None:
+    def compare(self, found: Recovered, budgets: int, stranded: list[int]) -> None:
         table, kernel = self.kernel.table, self.kernel
         written = {process.pid: process for process in found.processes}
         assert set(written) == {process.pid for process in table}
@@ -400,6 +400,7 @@ class Table(RuleBasedStateMachine):
                 ended = (process.exit.status, process.exit.output)
                 assert self.exits.setdefault(process.pid, ended) == ended, "an end is for good"
         assert budgets == self.granted, "tokens are made or lost"
+        assert not stranded, "what the dead have left has not returned"
 
     @invariant()
     def nobody_who_was_acknowledged_is_gone(self) -> None:
@@ -430,9 +431,22 @@ class Table(RuleBasedStateMachine):
         assert not self.moves.wrong
 
 
-def _look(connection: Any) -> tuple[Recovered, int]:
+STRANDED = """
+WITH RECURSIVE line(pid, lender) AS (
+    SELECT pid, lender FROM process
+    WHERE exit_status IS NOT NULL AND budget != tokens_in - tokens_cached + tokens_out
+    UNION SELECT line.pid, dead.lender FROM line
+    JOIN process AS dead ON dead.pid = line.lender AND dead.exit_status IS NOT NULL
+)
+SELECT line.pid FROM line JOIN process ON process.pid = line.lender WHERE exit_status IS NULL
+"""
+"""Dead ones with something left of their budget, though one lives from whom it came."""
+
+
+def _look(connection: Any) -> tuple[Recovered, int, list[int]]:
     (budgets,) = connection.execute("SELECT COALESCE(SUM(budget), 0) FROM process").fetchone()
-    return recover(connection), budgets
+    stranded = [pid for (pid,) in connection.execute(STRANDED)]
+    return recover(connection), budgets, stranded
 
 
 def _texts(connection: Any) -> Counter[tuple[int, str]]:
