@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..memory.address_space import AddressSpace
 from ..memory.swap import Statement, owner_of, share_pages, write_page
-from ..syscalls.errno import EAGAIN, EINVAL
+from ..syscalls.errno import EAGAIN, EINVAL, ESRCH
 from . import records
 from .agent import DEFAULT_TEXT
 from .core import checked_nice, label
@@ -167,6 +167,7 @@ class Births(Plumbing):
         process.budget = share = self._share(above, asked)
         statements += self.connect(process)
         if above.budget is not None and share is not None:
+            process.lender = above.pid
             above.budget -= share  # before the commit: nobody else may have it meanwhile
             statements.append(records.grant(above.pid, -share))
         self._unborn[above.pid] += 1
@@ -179,7 +180,6 @@ class Births(Plumbing):
         statements: list[Statement],
         after: Callable[[], None] | None,
     ) -> None:
-        # A parent that ends while this is committed leaves an orphan.
         born = functools.partial(self._born, process, above.pid, after)
         try:
             await self.journal.commit([records.insert_process(process), *statements], born)
@@ -200,9 +200,6 @@ class Births(Plumbing):
         self.table.add(process)
         if after is not None:
             after()
-        if process.parent not in self.table or not self.table.find(process.parent).alive:
-            self.table.reparent(process, INIT_PID)
-            self.errand(self.journal.commit([records.adopt(process.pid)]))
         self.start(process)
 
     @staticmethod
@@ -225,6 +222,8 @@ class Births(Plumbing):
     def _check_room(self, above: Process) -> None:
         if self.parking:
             raise EAGAIN("the kernel is halting", hint="boot it again")
+        if above.leaving:  # what it has is being returned
+            raise ESRCH(f"process {above.pid} is ending")
         if self.table.num_alive() + self._unborn.total() >= self.config.max_processes:
             raise EAGAIN(
                 f"{self.config.max_processes} processes are alive, which is the limit",

@@ -190,14 +190,51 @@ class Control(Plumbing):
 
     async def set_group(self, process: Process, group: int) -> None:
         """Move a process to the group of another one of its session, or to one of its own.
-        Raises EPERM, ESRCH."""
-        if group != process.pid and not any(
-            member.session == process.session for member in self.table.group(group)
-        ):
-            raise ESRCH(f"there is no group {group} in the session of process {process.pid}")
+        Raises ESRCH."""
 
-        def change() -> None:
-            if process.pid in self.table:
-                self.table.regroup(process, group)
+        async def move() -> None:
+            async with self._regrouping:  # a group must not come to span two sessions
+                self.living(process.pid)
+                others = self.table.group(group)
+                if group != process.pid and all(one.session != process.session for one in others):
+                    raise ESRCH(
+                        f"there is no group {group} in the session of process {process.pid}",
+                        hint="llmos ps -l lists groups and sessions",
+                    )
+                await self.journal.commit(
+                    [records.update(process.pid, pgid=group)],
+                    lambda: self._regroup(process, group),
+                )
 
-        await self.journal.commit([records.update(process.pid, pgid=group)], change)
+        await self.to_the_end(move())
+
+    async def set_session(self, process: Process) -> None:
+        """Let a process begin a session of its own, and a group in it. As POSIX has it, EPERM if it
+        leads one, or there is a group of its pid, whose members would be in another session than
+        it. Raises EAGAIN and ESRCH, too."""
+        pid = process.pid
+
+        async def leave() -> None:
+            async with self._regrouping:
+                self.living(pid)
+                if process.session == pid:
+                    raise EPERM(f"process {pid} leads its session already")
+                if self.table.group(pid):
+                    raise EPERM(
+                        f"there is a process group {pid}, which would span two sessions",
+                        hint="move its members to another group first",
+                    )
+                if pid in self._unborn:  # a child may be on its way into such a group
+                    raise EAGAIN(f"process {pid} is having a child", hint="try again")
+
+                def change() -> None:
+                    process.session = pid
+                    self._regroup(process, pid)
+
+                await self.journal.commit([records.update(pid, pgid=pid, sid=pid)], change)
+
+        await self.to_the_end(leave())
+
+    def _regroup(self, process: Process, group: int) -> None:
+        if process.pid in self.table:  # else it was reaped meanwhile
+            self.table.regroup(process, group)

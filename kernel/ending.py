@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 
 from ..memory.draft import EMPTY
 from ..memory.swap import Statement, delete_draft
 from . import messages, pipe_records, records
+from .budget import Returned, give_back
+from .journal import JournalError
 from .messages import ExitInfo
 from .plumbing import Plumbing
 from .process import INIT_PID, Process, State, Waiting
@@ -19,29 +22,39 @@ class Endings(Plumbing):
         self, process: Process, status: int, output: str, statements: Iterable[Statement] = ()
     ) -> None:
         """The process becomes a zombie; its children go to pid 1, and dead ones are reaped. What
-        is left of its budget returns to its parent."""
+        is left of its budget returns to whoever it came from."""
+        process.leaving = True
+        await self.to_the_end(self._end(process, status, output, statements))
+
+    async def _end(
+        self, process: Process, status: int, output: str, statements: Iterable[Statement]
+    ) -> None:
         output = self.links.explained(process.pid, status, output)
         ended = ExitInfo(process.pid, status, output, process.accounting.usage())
         orphans = self.table.children(process.pid)
-        above = self.table.get(process.parent)
-        left = 0
-        if process.budget is not None and above is not None and above.budget is not None:
-            left = process.budget - process.accounting.tokens
-        returned = [records.grant(process.parent, left), records.grant(process.pid, -left)]
-        await self.journal.commit(
-            [
-                records.update_progress(process),
-                records.update_exit(process.pid, ended),
-                delete_draft(process.pid),
-                *self.links.end(process.pid, status),
-                records.delete_intents(process.pid),
-                *(pipe_records.delete_ends(process.pid) if process.has_pipes else ()),
-                *(records.adopt(orphan.pid) for orphan in orphans),
-                *(returned if left else ()),
-                *statements,
-            ],
-            lambda: self._ended(process, ended, orphans, above, left),
-        )
+        statements = [
+            records.update_progress(process),
+            records.update_exit(process.pid, ended),
+            delete_draft(process.pid),
+            *self.links.end(process.pid, status),
+            records.delete_intents(process.pid),
+            *(pipe_records.delete_ends(process.pid) if process.has_pipes else ()),
+            *(records.adopt(orphan.pid) for orphan in orphans),
+            *statements,
+        ]
+        returned: list[Returned] = []
+
+        def write(connection: sqlite3.Connection) -> None:
+            for sql, parameters in statements:
+                connection.execute(sql, parameters)
+            if process.budget is not None and (back := give_back(connection, process.pid)):
+                returned.append(back)
+
+        try:
+            await self.journal.write(write, lambda: self._ended(process, ended, orphans, returned))
+        except JournalError:
+            process.leaving = False
+            raise
         for child in (*orphans, process):
             if child.adopted and not child.alive:
                 self.errand(self.reap(child))
@@ -51,12 +64,10 @@ class Endings(Plumbing):
         process: Process,
         ended: ExitInfo,
         orphans: list[Process],
-        above: Process | None,
-        left: int,
+        returned: list[Returned],
     ) -> None:
-        if above is not None and above.budget is not None and process.budget is not None:
-            above.budget += left
-            process.budget -= left
+        for back in returned:
+            self._move_budget(process, back)
         process.exit, process.state, process.waiting = ended, State.ZOMBIE, Waiting()
         process.pending, process.stopped, process.draft = None, False, EMPTY
         self.table.note_death(process)
@@ -71,8 +82,15 @@ class Endings(Plumbing):
                 self.errand(self.journal.commit([records.adopt(orphan.pid)]))
         self.links.ended(process.pid, ended.status)
         self.bus.publish(messages.Exit(process.pid, ended.status, ended.output))
+        above = self.table.get(process.parent)
         if above is not None:
             above.child_ended.set()
+
+    def _move_budget(self, process: Process, back: Returned) -> None:
+        heir = self.table.find(back.to)
+        assert heir.budget is not None and process.budget is not None
+        heir.budget += back.tokens
+        process.budget -= back.tokens
 
     async def reap(self, process: Process) -> None:
         """Take a zombie out of the table; its pages stay in swap."""

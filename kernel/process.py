@@ -117,6 +117,7 @@ class Process:
     tools: tuple[str, ...] | None = None  # the syscalls it is offered; None: the usual ones
     limits: Limits = NO_LIMITS
     budget: int | None = None  # tokens granted, less what was passed on; None: no end
+    lender: int | None = None  # whose tokens these were; `budget.py` says who gets the rest
     image: int = 0  # how many times it has called exec
     aliases: Mapping[int, int] | None = None  # pids as it knew them before it was restored
     stopped: bool = False
@@ -137,6 +138,7 @@ class Process:
     state: State = State.NEW
     waiting: Waiting = NOTHING
     exit: ExitInfo | None = None
+    leaving: bool = False  # its end is being committed: it has no children any more
     touched: float = 0.0  # when it last made a step, on the loop's clock
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     continued: asyncio.Event = field(default_factory=asyncio.Event)

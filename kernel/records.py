@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS process (
     tools TEXT,
     limits TEXT NOT NULL DEFAULT '{}',
     budget INTEGER,
+    lender INTEGER,
     created REAL NOT NULL,
     spawn_key TEXT UNIQUE,
     stopped INTEGER NOT NULL DEFAULT 0,
@@ -85,6 +86,7 @@ def insert_process(process: Process) -> Statement:
         "tools": None if process.tools is None else json.dumps(process.tools),
         "limits": json.dumps(process.limits.as_given()),
         "budget": process.budget,
+        "lender": process.lender,
         "aliases": json.dumps(dict(process.aliases or {})),
         "created": process.created,
         "spawn_key": process.spawn_key,
@@ -157,8 +159,8 @@ def grant(pid: int, tokens: int) -> Statement:
 
 _COLUMNS = (
     "pid, parent, pgid, sid, program, name, root, interactive, text, image, nice, tools, limits,"
-    " budget, aliases, created, spawn_key, stopped, ending, ending_since, pending, exit_status,"
-    " output, reaped, tokens_in, tokens_cached, tokens_out, syscalls, engine_s"
+    " budget, lender, aliases, created, spawn_key, stopped, ending, ending_since, pending,"
+    " exit_status, output, reaped, tokens_in, tokens_cached, tokens_out, syscalls, engine_s"
 )
 Row = Mapping[str, Any]
 
@@ -212,6 +214,7 @@ def _process(row: Row) -> Process:
         tools=None if row["tools"] is None else tuple(json.loads(row["tools"])),
         limits=limits.parse(json.loads(row["limits"])),
         budget=row["budget"],
+        lender=row["lender"],
         aliases={int(old): new for old, new in json.loads(row["aliases"]).items()} or None,
         stopped=bool(row["stopped"]),
         ending=row["ending"],

@@ -2,7 +2,7 @@
 
 The socket is 0600, and the peer's uid is asked of the operating system. A line is bounded before it
 is read whole, JSON is parsed by pydantic's parser (which bounds the depth), and a request is
-validated against the dataclasses of `messages.py`. A client that does not read what it asked for is
+validated against the dataclasses of `messages/`. A client that does not read what it asked for is
 cut off. Whatever a client sends, the kernel lives on.
 """
 

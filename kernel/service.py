@@ -1,4 +1,4 @@
-"""What clients may ask for: each request of `messages.py`, answered."""
+"""What clients may ask for: each request of `messages/`, answered."""
 
 from __future__ import annotations
 
@@ -94,6 +94,12 @@ class Service:
                 return await self._restore(request)
             case messages.Renice(pid, nice):
                 await self._kernel.set_nice(self._subject(pid), nice)
+            case messages.SetGroup(pid, group):
+                await self._kernel.set_group(self._subject(pid), pid if group is None else group)
+                return {"group": pid if group is None else group}
+            case messages.SetSession(pid):
+                await self._kernel.set_session(self._subject(pid))
+                return {"session": pid}
             case messages.Kill():
                 await self._kill(request)
             case messages.Wait(pid, timeout_s):

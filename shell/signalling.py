@@ -1,4 +1,4 @@
-"""The verbs that act on processes from outside: kill, stop, cont, renice, wait."""
+"""The verbs that act on processes from outside: kill, stop, cont, renice, setpgid, wait."""
 
 from __future__ import annotations
 
@@ -109,6 +109,31 @@ async def renice(ctx: Context) -> Outcome:
         await ctx.ask("renice", pid=pid, nice=value)
 
     return await _each(ctx, ctx.args.pids, one, {"nice": value})
+
+
+@verb(
+    "setpgid",
+    "move a process to another process group of its session, or to one of its own",
+    PID,
+    option(
+        "group",
+        type=pid,
+        metavar="GROUP",
+        nargs="?",
+        completes="pid",
+        help="as ps -l lists it (default: one of its own, which has its pid)",
+    ),
+    option("--session", action="store_true", help="a session of its own, and a group in it"),
+)
+async def setpgid(ctx: Context) -> Outcome:
+    subject, group = ctx.args.pid, ctx.args.group
+    if not ctx.args.session:
+        moved = await ctx.ask("setpgid", pid=subject, group=group)
+        return Outcome({"pid": subject, "group": moved.group})
+    if group not in (None, subject):
+        raise UsageError("GROUP and --session exclude each other: a session brings its own group")
+    begun = await ctx.ask("setsid", pid=subject)
+    return Outcome({"pid": subject, "group": begun.session, "session": begun.session})
 
 
 @verb("wait", "wait until a process ends, print its output, exit with its status", PID, TIMEOUT)

@@ -1,4 +1,4 @@
-"""A kernel in words only: it speaks the protocol of `kernel/messages.py`, and its agents do what
+"""A kernel in words only: it speaks the protocol of `kernel/messages/`, and its agents do what
 their messages say, at once and the same way each time.
 
 For what a real kernel cannot be made to do on demand: to die within a turn, to send escape
@@ -211,6 +211,14 @@ class FakeKernel:
     async def on_renice(self, pid: int, nice: int, **_: Any) -> dict[str, Any]:
         self.find(pid).info.update(nice=nice)
         return {}
+
+    async def on_setpgid(self, pid: int, group: int | None, **_: Any) -> dict[str, Any]:
+        self.find(pid).info.update(group=group or pid)
+        return {"group": group or pid}
+
+    async def on_setsid(self, pid: int, **_: Any) -> dict[str, Any]:
+        self.find(pid).info.update(group=pid, session=pid)
+        return {"session": pid}
 
     async def on_send(self, pid: int, text: str, **_: Any) -> dict[str, Any]:
         process = self.find(pid)

@@ -108,8 +108,10 @@ def neighbours(file: Path) -> Iterator[Path]:
         for _ in range(node.level - 1):
             folder = folder.parent
         base = folder.joinpath(*(node.module or "").split("."))
-        candidates = [base.with_suffix(".py")] if node.module else []
-        candidates += [base / f"{alias.name}.py" for alias in node.names]
+        modules = [base / alias.name for alias in node.names]
+        modules += [base] if node.module else []
+        candidates = [module.with_suffix(".py") for module in modules]
+        candidates += [module / "__init__.py" for module in modules]
         for candidate in candidates:
             if candidate.exists() and candidate.is_relative_to(
                 ROOT / file.relative_to(ROOT).parts[0]

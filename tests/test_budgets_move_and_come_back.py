@@ -63,6 +63,64 @@ def test_what_a_child_leaves_comes_back(tmp_path: Path) -> None:
     simulate(tmp_path, main)
 
 
+async def killed(kernel: Kernel, process: Process) -> None:
+    await kernel.signal(process, Signal.KILL)
+    await process.exited.wait()
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_is_left_goes_to_the_nearest_that_lives(tmp_path: Path, crashes: bool) -> None:
+    """Of four in a line the two in the middle end first, the lower one before the upper one."""
+
+    async def main(machine: Machine) -> None:
+        kernel = machine.kernel
+        line = [await founder(kernel)]
+        for budget in (6000, 3000, 1000):
+            line.append(await kernel.fork(line[-1], budget=budget))
+        for middle in (line[2], line[1]):
+            await killed(kernel, middle)
+        assert [one.budget for one in line] == [9000, 0, 0, 1000]
+        if crashes:
+            await machine.crash()
+            kernel = await machine.boot()
+        first, last = kernel.table.find(line[0].pid), kernel.table.find(line[3].pid)
+        assert last.parent == 1
+        await kernel.send(last.pid, "count 20")
+        await until(lambda: len(last.space) == 2)
+        await killed(kernel, last)
+        spent = last.accounting.tokens
+        assert spent > 20
+        assert (first.budget, last.budget) == (GRANTED - spent, spent)
+        assert await written(kernel) == GRANTED
+
+    live(tmp_path, main)
+
+
+@pytest.mark.parametrize("disk_ticks", [0, 5])
+def test_all_of_it_comes_back_from_those_that_end_at_once(tmp_path: Path, disk_ticks: int) -> None:
+    async def main(machine: Machine) -> None:
+        await machine.park()
+        machine.disk_ticks = disk_ticks
+        kernel = await machine.boot()
+        rng = random.Random(9)
+        first = await founder(kernel)
+        for _round in range(40):
+            line = [first]
+            for _child in range(5):
+                line.append(await kernel.fork(line[rng.randrange(len(line))]))
+            others = line[1:]
+            rng.shuffle(others)
+            ends = []
+            for one in others:
+                ends.append(asyncio.create_task(killed(kernel, one)))
+                for _tick in range(rng.randrange(4)):
+                    await asyncio.sleep(0)
+            await asyncio.gather(*ends)
+            assert first.budget == GRANTED
+
+    live(tmp_path, main)
+
+
 def test_who_has_spent_it_ends(tmp_path: Path) -> None:
     async def main(kernel: Kernel, _: SimulatedDriver) -> None:
         process = await kernel.spawn(task="count 3000", name=None, root=ROOT, budget=500)
@@ -126,10 +184,17 @@ def test_whoever_ends_when_they_are_conserved(tmp_path: Path) -> None:
                 await machine.crash()
                 kernel = await machine.boot()
             assert await written(kernel) == granted
-            rows = dict(await kernel.journal.read(lambda c: c.execute(ROWS).fetchall()))
+            await memory_is_what_the_journal_holds(kernel)
+
+    async def memory_is_what_the_journal_holds(kernel: Kernel) -> None:
+        rows: dict[int, int | None] = {}
+
+        def compare() -> None:  # as the journal settles: later ones have happened in neither
             for process in kernel.table:
                 if process.pid in rows and not kernel._unborn:
                     assert process.budget == rows[process.pid], process.pid
+
+        await kernel.journal.write(lambda c: rows.update(c.execute(ROWS).fetchall()), compare)
 
     async def birth(kernel: Kernel, process: Process, rng: random.Random) -> None:
         budget = rng.choice([None, None, 50])

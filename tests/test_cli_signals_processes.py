@@ -159,6 +159,9 @@ def test_renice_takes_many(sim_kernel: KernelProcess) -> None:
         ("renice 20 4", "-20 (first) to 19 (last)"),
         ("renice fast 4", "'fast' is not a nice value"),
         ("renice 5", "required: PID"),
+        ("setpgid", "required: PID"),
+        ("setpgid 4 x", "'x' is not a pid"),
+        ("setpgid 4 5 --session", "GROUP and --session exclude each other"),
     ],
 )
 def test_what_is_mistyped_is_told(sim_kernel: KernelProcess, line: str, words: str) -> None:
@@ -169,7 +172,9 @@ def test_what_is_mistyped_is_told(sim_kernel: KernelProcess, line: str, words: s
     assert document["ok"] is False and document["error"]["code"] == "EUSAGE"
 
 
-@pytest.mark.parametrize("line", ["kill 1", "stop 1", "renice 5 1", "fork 1", "exec 1 x"])
+@pytest.mark.parametrize(
+    "line", ["kill 1", "stop 1", "renice 5 1", "setpgid 1", "fork 1", "exec 1 x"]
+)
 def test_the_first_process_is_left_alone(sim_kernel: KernelProcess, line: str) -> None:
     run = sim_kernel.llmos(*line.split())
     assert run.returncode == 77

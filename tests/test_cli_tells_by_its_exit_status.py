@@ -72,7 +72,7 @@ def test_what_goes_wrong_in_json(
 
 VERBS = [
     *("ps", "status", "run", "spawn", "fork", "exec", "send", "kill", "stop", "cont", "renice"),
-    *("wait", "limits", "logs", "man", "plugins", "halt"),
+    *("setpgid", "wait", "limits", "logs", "man", "plugins", "halt"),
 ]
 
 
@@ -82,7 +82,7 @@ def test_without_a_kernel_every_verb_says_so(verb: str) -> None:
         **{"run": ["x"], "spawn": ["x"], "send": ["4", "x"], "exec": ["4", "x"]},
         "renice": ["5", "4"],
     }
-    takes_pid = ("kill", "stop", "cont", "wait", "logs", "limits", "fork")
+    takes_pid = ("kill", "stop", "cont", "setpgid", "wait", "logs", "limits", "fork")
     pid = ["4"] if verb in takes_pid else []
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(

@@ -1,4 +1,4 @@
-"""Every request in the shell's code is one that `kernel/messages.py` knows.
+"""Every request in the shell's code is one that `kernel/messages/` knows.
 
 The client builds its requests without those classes, which would cost it as much CPU as Python's
 own start; this test is the price.

@@ -55,7 +55,7 @@ LIMITS = st.sampled_from(
     [{}, {}, {"tokens": [40, 90]}, {"wall_s": [2, 3]}, {"children": 1}, {"depth": 2}, {"pages": 4}]
 )
 Act = Signal | str
-ACTS = SIGNALS | st.sampled_from(["fork", "spawn", "exec", "send"])
+ACTS = SIGNALS | st.sampled_from(["fork", "spawn", "exec", "send", "setpgid", "setsid"])
 PICK = st.integers(0, 1_000_000)
 
 
@@ -193,6 +193,18 @@ class Table(RuleBasedStateMachine):
         self.run(self.asked(self.kernel.exec(self.pick(number), task=task)))
 
     @precondition(some)
+    @rule(number=PICK, other=st.none() | PICK)
+    def set_group(self, number: int, other: int | None) -> None:
+        process = self.pick(number)
+        group = process.pid if other is None else self.pick(other).group
+        self.run(self.asked(self.kernel.set_group(process, group)))
+
+    @precondition(some)
+    @rule(number=PICK)
+    def set_session(self, number: int) -> None:
+        self.run(self.asked(self.kernel.set_session(self.pick(number))))
+
+    @precondition(some)
     @rule(number=PICK, signal=SIGNALS)
     def signal(self, number: int, signal: Signal) -> None:
         self.run(self.kernel.signal(self.pick(number), signal))
@@ -239,6 +251,10 @@ class Table(RuleBasedStateMachine):
                 self.made(await below, None)
             case "exec":
                 await kernel.exec(process, task="count 9")
+            case "setpgid":
+                await kernel.set_group(process, process.pid)
+            case "setsid":
+                await kernel.set_session(process)
             case _:
                 text = f"message-{next(self.numbers)}"
                 await kernel.send(process.pid, text)
@@ -326,6 +342,12 @@ class Table(RuleBasedStateMachine):
             assert all(index.values()), "no empty ones are left"
 
     @invariant()
+    def a_group_is_within_one_session(self) -> None:
+        sessions = {process.group: process.session for process in self.kernel.table}
+        for process in self.kernel.table:
+            assert process.session == sessions[process.group], process.pid
+
+    @invariant()
     def everyone_can_go_on(self) -> None:
         """Runnable, stopped, or blocked on something that exists."""
         kernel, table = self.kernel, self.kernel.table
@@ -348,7 +370,7 @@ class Table(RuleBasedStateMachine):
     def memory_is_what_the_journal_holds(self) -> None:
         """Compared as the journal settles: what was asked for before has happened in both, and
         what was asked for after in neither."""
-        looked: list[tuple[Recovered, int]] = []
+        looked: list[tuple[Recovered, int, list[int]]] = []
         self.run(
             self.kernel.journal.write(
                 lambda connection: looked.append(_look(connection)),
@@ -356,7 +378,7 @@ class Table(RuleBasedStateMachine):
             )
         )
 
-    def compare(self, found: Recovered, budgets: int) -> None:
+    def compare(self, found: Recovered, budgets: int, stranded: list[int]) -> None:
         table, kernel = self.kernel.table, self.kernel
         written = {process.pid: process for process in found.processes}
         assert set(written) == {process.pid for process in table}
@@ -380,6 +402,7 @@ class Table(RuleBasedStateMachine):
                 ended = (process.exit.status, process.exit.output)
                 assert self.exits.setdefault(process.pid, ended) == ended, "an end is for good"
         assert budgets == self.granted, "tokens are made or lost"
+        assert not stranded, "what the dead have left has not returned"
 
     @invariant()
     def nobody_who_was_acknowledged_is_gone(self) -> None:
@@ -410,9 +433,22 @@ class Table(RuleBasedStateMachine):
         assert not self.moves.wrong
 
 
-def _look(connection: Any) -> tuple[Recovered, int]:
+STRANDED = """
+WITH RECURSIVE line(pid, lender) AS (
+    SELECT pid, lender FROM process
+    WHERE exit_status IS NOT NULL AND budget != tokens_in - tokens_cached + tokens_out
+    UNION SELECT line.pid, dead.lender FROM line
+    JOIN process AS dead ON dead.pid = line.lender AND dead.exit_status IS NOT NULL
+)
+SELECT line.pid FROM line JOIN process ON process.pid = line.lender WHERE exit_status IS NULL
+"""
+"""Dead ones with something left of their budget, though one lives from whom it came."""
+
+
+def _look(connection: Any) -> tuple[Recovered, int, list[int]]:
     (budgets,) = connection.execute("SELECT COALESCE(SUM(budget), 0) FROM process").fetchone()
-    return recover(connection), budgets
+    stranded = [pid for (pid,) in connection.execute(STRANDED)]
+    return recover(connection), budgets, stranded
 
 
 def _texts(connection: Any) -> Counter[tuple[int, str]]:

@@ -1,0 +1,76 @@
+"""What the kernel tells of a process to whoever is attached to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+TurnStatus = Literal["done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More of the answer that is being generated."""
+
+    event: ClassVar[str] = "text"
+    pid: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A syscall starts."""
+
+    event: ClassVar[str] = "call"
+    pid: int
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A syscall has ended; `text` is what the agent will read."""
+
+    event: ClassVar[str] = "result"
+    pid: int
+    call_id: str
+    name: str
+    ok: bool
+    text: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn is over; `text` is the whole answer (the error, when it failed)."""
+
+    event: ClassVar[str] = "turn"
+    pid: int
+    status: TurnStatus
+    text: str
+    tokens_out: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The process changed its state."""
+
+    event: ClassVar[str] = "state"
+    pid: int
+    state: str
+    waits_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The process has ended."""
+
+    event: ClassVar[str] = "exit"
+    pid: int
+    status: int
+    output: str
+
+
+Event = Text | Call | Result | Turn | State | Exit

@@ -1,0 +1,53 @@
+"""All that a client can ask for. The kernel finds the class of a request by its `op`."""
+
+from __future__ import annotations
+
+from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
+from .processes import (
+    Attach,
+    Checkpoint,
+    Detach,
+    Exec,
+    Fork,
+    Kill,
+    Logs,
+    Ps,
+    Renice,
+    Restore,
+    Send,
+    SetGroup,
+    SetSession,
+    Spawn,
+    Wait,
+)
+from .supervision import Link, Supervise, Unlink
+from .system import Halt, Plugins, Status, Syscalls
+
+Request = (
+    Status
+    | Ps
+    | Spawn
+    | MakePipe
+    | PipeWrite
+    | PipeRead
+    | PipeClose
+    | Fork
+    | Exec
+    | Checkpoint
+    | Restore
+    | Renice
+    | SetGroup
+    | SetSession
+    | Send
+    | Attach
+    | Detach
+    | Kill
+    | Wait
+    | Supervise
+    | Link
+    | Unlink
+    | Logs
+    | Plugins
+    | Syscalls
+    | Halt
+)

@@ -1,0 +1,129 @@
+"""What the kernel answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+EngineState = Literal["loading", "ready", "restarting", "failed"]
+
+
+@dataclass(slots=True)  # not frozen, as ProcessInfo
+class Usage:
+    """What a process has cost so far."""
+
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    tokens_out: int = 0
+    syscalls: int = 0
+    engine_s: float = 0.0
+
+
+@dataclass(slots=True)  # not frozen: one `ps` makes thousands, and it would take twice as long
+class ProcessInfo:
+    """A row of `ps`. `waits_for` says what a blocked process waits for, in words; `limits` are
+    soft and hard, None where there is none; `budget` is what was granted, not what is left."""
+
+    pid: int
+    parent: int
+    state: str
+    program: str
+    name: str
+    interactive: bool
+    created: float
+    waits_for: str = ""
+    exit_status: int | None = None
+    usage: Usage = field(default_factory=Usage)
+    group: int = 0
+    session: int = 0
+    nice: int = 0
+    budget: int | None = None
+    limits: dict[str, list[float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitInfo:
+    """How a process ended: 0, 1 failed, 130 INT, 137 KILL, 141 PIPE, 143 TERM, 152 a limit;
+    `output` is its answer."""
+
+    pid: int
+    status: int
+    output: str
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """One page of a conversation. `role` is the chat role; `calls` are syscalls it asks for."""
+
+    vpn: int
+    role: str
+    text: str
+    calls: list[dict[str, Any]]
+    num_tokens: int
+    resident: bool
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """One plugin. `error` is the true cause why it is not in use, with file and line; or ''."""
+
+    name: str
+    origin: str
+    version: str
+    syscalls: list[str]
+    load_ms: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyscallInfo:
+    """One syscall as its manual page tells it; `parameters` is the JSON schema."""
+
+    name: str
+    plugin: str
+    summary: str
+    description: str
+    parameters: dict[str, Any]
+    needs: str | None
+    timeout_s: float
+    effect: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """The engine as a user sees it. `detail` says what it does at the moment, or why it failed."""
+
+    driver: str
+    model: str
+    state: EngineState
+    detail: str
+    elapsed_s: float
+    running: int
+    waiting: int
+    tokens_per_s: float
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStatus:
+    """→ of `status`."""
+
+    version: str
+    os_pid: int
+    state_dir: str
+    uptime_s: float
+    processes: int
+    usage: Usage
+    engine: EngineStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An errno with words: `code` is its name, `hint` the way out."""
+
+    code: str
+    message: str
+    hint: str = ""
