@@ -1,0 +1,15 @@
+"""What the kernel does for built-in syscalls, on behalf of the process that calls."""
+
+from __future__ import annotations
+
+from .calling import Effects
+from .messages import Messages
+from .notes import Notes
+from .processes import Processes, wait_for_exit
+from .shared import Shared
+
+__all__ = ["Effects", "Services", "wait_for_exit"]
+
+
+class Services(Processes, Messages, Shared, Notes):
+    """`KernelServices` for one call of one process."""

@@ -1,0 +1,52 @@
+"""One call of one process: what it stands on, and what it does to the kernel's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...memory.swap import Statement
+from .. import deadlock
+from ..kernel import Kernel
+from ..process import Process, Waiting
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a syscall does to the kernel's own state: statements for the journal, and the same in
+    memory. Both happen together with the call's result."""
+
+    statements: list[Statement] = field(default_factory=list)
+    actions: list[Callable[[], None]] = field(default_factory=list)
+
+    def take_place(self) -> None:
+        for action in self.actions:
+            action()
+
+
+class Calling:
+    """`KernelServices` are written in layers, a noun a file, on this one."""
+
+    def __init__(self, kernel: Kernel, caller: Process, call_id: str) -> None:
+        self.effects = Effects()
+        self._kernel = kernel
+        self._caller = caller
+        self._call_id = call_id
+        # Unique over all processes, and the same when the kernel makes the call again after a
+        # crash: what was done under this key is not done twice.
+        self._key = caller.call_key(call_id)
+
+    def _change(self, change: tuple[list[Statement], Callable[[], None]]) -> None:
+        statements, take_place = change
+        self.effects.statements += statements
+        self.effects.actions.append(take_place)
+
+    def _block(
+        self,
+        words: str,
+        on: set[int] | frozenset[int],
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """The caller waits for any of these processes. Raises EDEADLK."""
+        deadlock.check(self._kernel.table, self._caller, on)
+        self._caller.waiting = Waiting(words, frozenset(on), over)
