@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..memory.recall_process import RecallProcess
 from ..memory.swap import SwapDamaged, keep_drafts_of
 from ..syscalls.registry import PluginRegistry
 from .config import KernelConfig, parse
@@ -52,7 +53,8 @@ async def boot(config: KernelConfig) -> None:
     journal = open_journal(config.journal)
     engine = Engine(make_driver(config))
     plugins = PluginRegistry(config.plugins_dir)
-    kernel = Kernel(config, journal, engine, plugins, PROGRAMS)
+    recall = RecallProcess(config.journal, config.embedding_model)
+    kernel = Kernel(config, journal, engine, plugins, PROGRAMS, recall=recall)
 
     await journal.write(lambda connection: keep_drafts_of(connection, config.model))
     recovered = await journal.read(recover)  # before anyone can ask for a process
@@ -77,6 +79,7 @@ async def boot(config: KernelConfig) -> None:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)  # the engine stops in here
     await plugins.close()
+    await kernel.retrieval.close()
     journal.close()  # last: everything above may still write
     log.info("halted")
 

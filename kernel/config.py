@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..memory import eviction
+from ..memory.embedding import MINILM
 from ..memory.pager import Watermarks
 from .engine.driver import Sampling
 
@@ -40,6 +41,8 @@ class KernelConfig:
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
     eviction: str = eviction.DEFAULT
+    recall_tokens: int = 256
+    embedding_model: str = MINILM
     watermarks: Watermarks = field(default_factory=Watermarks)
 
     @property
@@ -88,6 +91,19 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--high", type=_share, default=marks.high, help="share of the window at which they do")
     add("--low", type=_share, default=marks.low, help="share of the window that is left then")
     add(
+        "--recall-tokens",
+        type=int,
+        default=256,
+        help="how much of what has left the window may come back at once; 0: never unasked"
+        " (default: %(default)s)",
+    )
+    add(
+        "--embedding-model",
+        default=MINILM,
+        help="by what pages are found by their meaning: a name, a folder, or - for words alone"
+        " (default: %(default)s)",
+    )
+    add(
         "--engine-arg",
         action="append",
         default=[],
@@ -113,6 +129,8 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         max_steps=options.max_steps,
         max_processes=options.max_processes,
         eviction=options.eviction,
+        recall_tokens=options.recall_tokens,
+        embedding_model=options.embedding_model,
         watermarks=_watermarks(parser, options.high, options.low),
     )
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from ..memory.pager import Pager
+from ..memory.recall_process import LocalRecall, Recall
 from ..syscalls.dispatch import Dispatcher
 from ..syscalls.errno import EINVAL, ESRCH
 from ..syscalls.registry import PluginRegistry
@@ -31,6 +32,7 @@ from .journal import Journal
 from .links import Links
 from .pipe import Pipe
 from .process import Accounting, Process
+from .retrieval import Retrieval
 from .scheduler import Scheduler
 from .shared import SharedPages
 from .table import ProcessTable
@@ -56,7 +58,7 @@ class Core(ABC):
     """Owns every process. All methods run on the kernel's loop.
 
     `programs` says by name what can run in a process, and how a kernel makes it run there. `clock`
-    gives Unix seconds.
+    gives Unix seconds; `recall` finds pages, by words alone unless another is given.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Core(ABC):
         plugins: PluginRegistry,
         programs: Mapping[str, Callable[[Any, Process], Running]],
         clock: Callable[[], float] = time.time,
+        recall: Recall | None = None,
     ) -> None:
         self.config = config
         self.journal = journal
@@ -79,6 +82,9 @@ class Core(ABC):
         self.links = Links()
         self.shared = SharedPages(self.table)
         self.clock = clock
+        self.retrieval = Retrieval(
+            journal, recall or LocalRecall(config.journal), config.recall_tokens
+        )
         self.pager: Pager | None = None
         self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
         self.parking = False

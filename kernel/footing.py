@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..memory.draft import EMPTY
@@ -83,7 +83,13 @@ class Footing:
         return [write_draft(process.pid, process.draft), records.update_progress(process)]
 
     def _new_page(
-        self, role: str, text: str, *, call_id: str = "", interrupted: bool = False
+        self,
+        role: str,
+        text: str,
+        *,
+        call_id: str = "",
+        interrupted: bool = False,
+        recalled: bool = False,
     ) -> Page:
         return self._process.space.new_page(
             role,  # type: ignore[arg-type]
@@ -91,6 +97,7 @@ class Footing:
             self._kernel.engine.count_tokens(text),
             call_id=call_id,
             interrupted=interrupted,
+            recalled=recalled,
         )
 
     async def _append(
@@ -98,12 +105,18 @@ class Footing:
         page: Page,
         statements: Sequence[Statement] = (),
         after: Callable[[], None] | None = None,
+        behind: Page | None = None,
     ) -> None:
-        """To the journal, and with it to the window. An assistant page ends the draft."""
+        """To the journal, and with it to the window; `behind` another page, if there is one, that
+        comes with it. An assistant page ends the draft."""
         process, pager = self._process, self._kernel.pager
         limit = pager.page_tokens if pager and page.role != "assistant" else None
         if limit is not None and page.num_tokens <= limit:
             limit = None
+        first: list[Statement] = []
+        if behind is not None:
+            page = replace(page, vpn=behind.vpn + 1)
+            first = write_page(process.pid, process.image, behind, None)
         ends_draft = page.role == "assistant"
         said, say = await self._outlet.page(page) if ends_draft else ([], None)
 
@@ -112,12 +125,15 @@ class Footing:
                 process.draft = EMPTY
             if say is not None:
                 say()
+            if behind is not None:
+                process.space.append(behind)
             process.space.append(page, limit_tokens=limit)
             if after is not None:
                 after()
 
         await self._kernel.journal.commit(
             [
+                *first,
                 *write_page(process.pid, process.image, page, limit),
                 records.update_progress(process),
                 *([delete_draft(process.pid)] if ends_draft else ()),

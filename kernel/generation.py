@@ -182,15 +182,20 @@ class Generation(Obedience):
         )
         statements.append(write_space(process.pid, process.image, space, head(space, len(victims))))
         await kernel.journal.commit(statements, lambda: pager.evict(space, victims))
+        kernel.errand(kernel.retrieval.warm_up())
 
     def _request(self) -> ChatRequest:
         process, kernel = self._process, self._kernel
         space = process.space
-        chat = [Message("system", space.system)]
+        chat, reminder = [Message("system", space.system)], False
         for entry in space.resident:
             page = entry.page
             calls = tuple(ToolCall(call.call_id, call.name, call.arguments) for call in page.calls)
-            chat.append(Message(page.role, entry.shown(), calls, page.call_id))
+            text = entry.shown()
+            if reminder and page.role == "user":  # one message, as every chat template wants it
+                text = f"{chat.pop().text}\n{text}"
+            reminder = page.recalled and page.role == "user"
+            chat.append(Message(page.role, text, calls, page.call_id))
         sampling = kernel.config.sampling
         if process.ending:
             longest = kernel.config.last_turn_tokens

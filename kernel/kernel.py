@@ -120,6 +120,7 @@ class Kernel(Births, Control, Endings):
                 self.config.watermarks,
                 eviction.load(self.config.eviction),
             )
+            self.retrieval.fit(self.pager.page_tokens)
             self.scheduler.open(capacity.max_num_seqs)
 
     async def park(self) -> None:

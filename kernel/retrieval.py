@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ..memory import swap
+from ..memory.address_space import AddressSpace
 from ..memory.corpus import Scope
 from ..memory.library import LibraryStatus, Wanted
 from ..memory.recall import ALWAYS, Hit, When
@@ -33,6 +35,7 @@ SIMILAR = 0.4
 """Cosine from which on a passage has to do with a question that it shares no word with; MiniLM puts
 two texts about different things at 0 to 0.3."""
 REMIND_TIMEOUT_S = 2.0
+_NUMBER = re.compile(r"\(page (\d+), ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,20 @@ class Retrieval:
         self._recall = recall
         self._allowance = allowance_tokens
 
-    async def recall(
-        self, process: Process, query: str, when: When = ALWAYS
-    ) -> list[Recalled]:
+    def fit(self, page_tokens: int) -> None:
+        """Nothing that comes back may be larger than a page of the window."""
+        self._allowance = min(self._allowance, page_tokens)
+
+    async def recall(self, process: Process, query: str, when: When = ALWAYS) -> list[Recalled]:
         """What a process can no longer see and that has to do with the query, the best first.
         Raises EIO."""
         try:
-            return await self._find(process, query, when)
+            found = await self._find(process, query, when)
         except RecallError as error:
             raise EIO(str(error)) from error
+        for one in found:
+            process.space.faults.came_back(one.vpn)
+        return found
 
     async def remind(self, process: Process, message: str) -> list[Recalled]:
         """The same for a message that has come, if part of the conversation has left the window;
@@ -74,7 +82,7 @@ class Retrieval:
             return []
         try:
             async with asyncio.timeout(REMIND_TIMEOUT_S):
-                return await self._find(process, message, ALWAYS)
+                return await self._find(process, message, ALWAYS, quoted(process.space))
         except (RecallError, TimeoutError) as error:
             log.warning("process %d is reminded of nothing: %s", process.pid, error)
             return []
@@ -92,12 +100,15 @@ class Retrieval:
     async def close(self) -> None:
         await self._recall.close()
 
-    async def _find(self, process: Process, query: str, when: When) -> list[Recalled]:
+    async def _find(
+        self, process: Process, query: str, when: When, but: Set[int] = frozenset()
+    ) -> list[Recalled]:
         scopes = _out_of_sight(process)
         if not scopes:
             return []
         hits = await self._recall.search(Wanted(query, scopes, k=CANDIDATES, when=when))
-        relevant = {hit.page: hit for hit in reversed(hits) if _relevant(hit)}
+        hits = [hit for hit in hits if _relevant(hit) and hit.page not in but]
+        relevant = {hit.page: hit for hit in reversed(hits)}
         pid, image = process.pid, process.image
         pages = await self._journal.read(
             # A fork has its parent's pages under the same numbers, so its own table says it all.
@@ -108,10 +119,7 @@ class Retrieval:
             for page in reversed(pages)
             if page is not None and not page.resident and not page.unwanted
         ]
-        recalled = self._within_allowance(found)
-        for one in recalled:
-            process.space.faults.came_back(one.vpn)
-        return recalled
+        return self._within_allowance(found)
 
     def _within_allowance(self, found: Sequence[tuple[Hit, StoredPage]]) -> list[Recalled]:
         left = self._allowance
@@ -139,6 +147,12 @@ def _out_of_sight(process: Process) -> tuple[Scope, ...]:
     own = Scope(owner_of(process.pid, process.image), before)
     origins = (Scope(origin.owner, min(origin.before, before)) for origin in space.origins)
     return (own, *origins)
+
+
+def quoted(space: AddressSpace) -> set[int]:
+    """The numbers of pages that have come back and are still in sight."""
+    texts = (entry.page.text for entry in space.resident if entry.page.recalled)
+    return {int(number) for text in texts for number in _NUMBER.findall(text)}
 
 
 def _relevant(hit: Hit) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 
-from ..memory.page import Call
+from ..memory.page import Call, Page
 from ..syscalls.errno import SyscallError
 from . import agent, messages, records
 from .engine.driver import EngineError, EngineUnusable
@@ -109,7 +109,16 @@ class Stepper(Generation):
         reading = await self._intake.take()
         if reading is not None:
             page = self._new_page("user", reading.text)
-            await self._append(page, reading.statements, reading.take_place)
+            reminder = await self._reminder(reading.text)
+            await self._append(page, reading.statements, reading.take_place, behind=reminder)
+
+    async def _reminder(self, message: str) -> Page | None:
+        """A page for what comes to mind with a message."""
+        found = await self._interruptible(self._kernel.retrieval.remind(self._process, message))
+        if not found:
+            return None
+        words = "\n".join(str(page) for page in reversed(found))
+        return self._new_page("user", f"(from earlier:\n{words})", recalled=True)
 
     async def _trap(self, call: Call) -> None:
         process, kernel = self._process, self._kernel
@@ -143,7 +152,9 @@ class Stepper(Generation):
         """The result, and with it what the call does to the kernel's state. It is kept until the
         journal takes it: the call must not be made again."""
         process = self._process
-        page = self._new_page("tool", outcome.text, call_id=call.call_id)
+        page = self._new_page(
+            "tool", outcome.text, call_id=call.call_id, recalled=outcome.effects.recalled
+        )
         statements = [records.delete_intent(process.pid, call.call_id), *outcome.effects.statements]
         while True:
             try:

@@ -31,6 +31,8 @@ CACHE_BYTES = 512 << 20
 """Shelves in memory, all owners together; those used longest ago go first."""
 EMBED_AT_ONCE = 32
 NEAREST = 256
+FEW = 4
+"""Pages among which no word is too frequent to tell one from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ ALWAYS = When()
 class Hit:
     """`page` is the number that the page was added under. `score` is the sum of all views, by name
     in `views`, and says how it compares with the other pages; `matched` are words of the question
-    that the page itself has, `similarity` the cosine of its best passage with the question, and
-    these say whether it has to do with the question at all."""
+    that the page itself has and most others have not, `similarity` the cosine of its best passage
+    with the question: these two say whether it has to do with the question at all."""
 
     owner: str
     page: int
@@ -318,6 +320,12 @@ def _choose(
     return chosen
 
 
+def _telling(corpus: Corpus, term: str, at: int) -> bool:
+    """Has the page a word that tells it from others?"""
+    counts = corpus.in_text[corpus.terms[term]]
+    return bool(counts[at]) and 2 * int(np.count_nonzero(counts)) <= max(len(corpus), FEW)
+
+
 def _hit(
     corpus: Corpus,
     question: Question,
@@ -329,7 +337,7 @@ def _hit(
     matched = tuple(
         word
         for term, word in question.terms.items()
-        if len(word) > 1 and term not in common() and corpus.in_text[corpus.terms[term], at]
+        if len(word) > 1 and term not in common() and _telling(corpus, term, at)
     )
     similarity = 0.0
     if question.vector is not None and corpus.passages is not None:

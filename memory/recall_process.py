@@ -140,11 +140,12 @@ class LocalRecall:
     """The same in the caller's own process, by words alone: for tests, and for who has no room."""
 
     def __init__(self, journal: Path) -> None:
-        self._open = lambda: Library(journal, journal.with_name("recall.db"))
+        self._journal = journal
         self._library: Library | None = None
 
     async def search(self, wanted: Wanted) -> list[Hit]:
-        self._library = self._library or self._open()
+        if self._library is None:
+            self._library = Library(self._journal, self._journal.with_name("recall.db"))
         return await self._library.search(wanted)
 
     async def status(self) -> LibraryStatus | None:

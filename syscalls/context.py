@@ -120,8 +120,9 @@ class KernelServices(Protocol):
 
     async def remember(self, text: str) -> None: ...
 
-    async def recall(self, query: str) -> list[str]:
-        """The notes about something, the newest last."""
+    async def recall(self, query: str, when: str = "") -> list[str]:
+        """Notes, and pages that have left the window, about something, the best match last;
+        `when` as in `2026-05-08..2026-05-10`."""
         ...
 
 

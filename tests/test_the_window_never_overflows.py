@@ -93,7 +93,7 @@ def test_a_conversation_of_many_windows_goes_on_and_every_page_is_on_disk(tmp_pa
         assert pages[1] == len(process.space.resident)
         return process.space.num_evicted
 
-    evicted = simulate(tmp_path, main, script=chatter, capacity=WINDOW)
+    evicted = simulate(tmp_path, main, script=chatter, capacity=WINDOW, recall_tokens=0)
     assert evicted > 100
     assert len(prompts) == 100
     assert all(num_tokens < WINDOW.window_tokens for num_tokens, _ in prompts)

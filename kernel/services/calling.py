@@ -14,10 +14,12 @@ from ..process import Process, Waiting
 @dataclass(slots=True)
 class Effects:
     """What a syscall does to the kernel's own state: statements for the journal, and the same in
-    memory. Both happen together with the call's result."""
+    memory. Both happen together with the call's result, which is a `recalled` page when it quotes
+    other pages."""
 
     statements: list[Statement] = field(default_factory=list)
     actions: list[Callable[[], None]] = field(default_factory=list)
+    recalled: bool = False
 
     def take_place(self) -> None:
         for action in self.actions:

@@ -1,8 +1,9 @@
-"""Notes that outlive the conversation in which they were made."""
+"""Notes that outlive the conversation in which they were made, and what has left its window."""
 
 from __future__ import annotations
 
 from ...memory.notes import find_notes, write_note
+from ..retrieval import parse_when
 from .calling import Calling
 
 
@@ -12,5 +13,11 @@ class Notes(Calling):
     async def remember(self, text: str) -> None:
         await self._kernel.journal.commit([write_note(text, self._key)])
 
-    async def recall(self, query: str) -> list[str]:
-        return await self._kernel.journal.read(lambda connection: find_notes(connection, query))
+    async def recall(self, query: str, when: str = "") -> list[str]:
+        """Notes, and pages that the caller can no longer see, the best match last."""
+        kernel = self._kernel
+        days = parse_when(when, kernel.clock())
+        self.effects.recalled = True
+        notes = [] if when else await kernel.journal.read(lambda c: find_notes(c, query))
+        pages = await kernel.retrieval.recall(self._caller, query, days)
+        return [*(str(page) for page in reversed(pages)), *notes]
