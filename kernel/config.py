@@ -17,6 +17,7 @@ from .engine.driver import Sampling
 # The pilot is a sibling room that the kernel must not import: it is named, not known.
 PILOT = "pilot"
 DRIVERS = ("vllm", "simulated")
+RECALL_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,20 @@ class KernelConfig:
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
     eviction: str = eviction.DEFAULT
-    recall_tokens: int = 256
+    recall_tokens: int | None = None
     embedding_model: str = MINILM
     watermarks: Watermarks = field(default_factory=Watermarks)
 
     @property
     def journal(self) -> Path:
         return self.state_dir / "llmos.db"
+
+    @property
+    def reminder_tokens(self) -> int:
+        """How much may come back with a message, unasked."""
+        if self.recall_tokens is not None:
+            return self.recall_tokens
+        return 0 if self.model == PILOT else RECALL_TOKENS
 
     @property
     def lock(self) -> Path:
@@ -93,9 +101,8 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add(
         "--recall-tokens",
         type=int,
-        default=256,
-        help="how much of what has left the window may come back at once; 0: never unasked"
-        " (default: %(default)s)",
+        help="how much of what has left the window may come back with a message, unasked"
+        f" (default: {RECALL_TOKENS}; 0 for the pilot, which has not learned to read it)",
     )
     add(
         "--embedding-model",

@@ -83,7 +83,7 @@ class Core(ABC):
         self.shared = SharedPages(self.table)
         self.clock = clock
         self.retrieval = Retrieval(
-            journal, recall or LocalRecall(config.journal), config.recall_tokens
+            journal, recall or LocalRecall(config.journal), config.reminder_tokens
         )
         self.pager: Pager | None = None
         self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`

@@ -30,11 +30,14 @@ log = logging.getLogger(__name__)
 CANDIDATES = 32
 MAX_PAGES = 8
 """Pages that come back at once."""
+ALLOWANCE_TOKENS = 512
+"""Of the result of `recall`."""
+PROVENANCE_TOKENS = 20
 EXCERPT_CHARACTERS = 600
 SIMILAR = 0.4
 """Cosine from which on a passage has to do with a question that it shares no word with; MiniLM puts
 two texts about different things at 0 to 0.3."""
-REMIND_TIMEOUT_S = 2.0
+REMIND_TIMEOUT_S = 0.5
 _NUMBER = re.compile(r"\(page (\d+), ")
 
 
@@ -55,20 +58,21 @@ class Recalled:
 class Retrieval:
     """Of one kernel."""
 
-    def __init__(self, journal: Journal, recall: Recall, allowance_tokens: int) -> None:
+    def __init__(self, journal: Journal, recall: Recall, reminder_tokens: int) -> None:
         self._journal = journal
         self._recall = recall
-        self._allowance = allowance_tokens
+        self._reminder_tokens = reminder_tokens
+        self._page_tokens = ALLOWANCE_TOKENS
 
     def fit(self, page_tokens: int) -> None:
         """Nothing that comes back may be larger than a page of the window."""
-        self._allowance = min(self._allowance, page_tokens)
+        self._page_tokens = min(self._page_tokens, page_tokens)
 
     async def recall(self, process: Process, query: str, when: When = ALWAYS) -> list[Recalled]:
         """What a process can no longer see and that has to do with the query, the best first.
         Raises EIO."""
         try:
-            found = await self._find(process, query, when)
+            found = await self._find(process, query, when, self._page_tokens)
         except RecallError as error:
             raise EIO(str(error)) from error
         for one in found:
@@ -78,14 +82,17 @@ class Retrieval:
     async def remind(self, process: Process, message: str) -> list[Recalled]:
         """The same for a message that has come, if part of the conversation has left the window;
         nothing when it cannot be had soon: the message is not kept waiting."""
-        if not (self._allowance and process.space.num_evicted):
+        most = min(self._reminder_tokens, self._page_tokens)
+        if not (most and process.space.num_evicted):
             return []
         try:
             async with asyncio.timeout(REMIND_TIMEOUT_S):
-                return await self._find(process, message, ALWAYS, quoted(process.space))
-        except (RecallError, TimeoutError) as error:
+                return await self._find(process, message, ALWAYS, most, quoted(process.space))
+        except TimeoutError:
+            log.info("process %d is reminded of nothing: recall is busy", process.pid)
+        except RecallError as error:
             log.warning("process %d is reminded of nothing: %s", process.pid, error)
-            return []
+        return []
 
     async def warm_up(self) -> None:
         """Pages have left a window: questions about them will come."""
@@ -101,7 +108,7 @@ class Retrieval:
         await self._recall.close()
 
     async def _find(
-        self, process: Process, query: str, when: When, but: Set[int] = frozenset()
+        self, process: Process, query: str, when: When, most: int, but: Set[int] = frozenset()
     ) -> list[Recalled]:
         scopes = _out_of_sight(process)
         if not scopes:
@@ -117,21 +124,30 @@ class Retrieval:
         found = [
             (relevant[page.page.vpn], page)
             for page in reversed(pages)
-            if page is not None and not page.resident and not page.unwanted
+            if page is not None
+            and not page.resident
+            and not page.unwanted
+            and _says_more(page.page.text, query)
         ]
-        return self._within_allowance(found)
+        return _within(most, found)
 
-    def _within_allowance(self, found: Sequence[tuple[Hit, StoredPage]]) -> list[Recalled]:
-        left = self._allowance
-        chosen: list[Recalled] = []
-        for hit, stored in found[:MAX_PAGES]:
-            page = stored.page
-            text = excerpt(page.text, hit.matched)
-            tokens = page.num_tokens * len(text) // max(len(page.text), 1)
-            if tokens <= left:
-                left -= tokens
-                chosen.append(Recalled(page.vpn, page.role, text, page.created))
-        return chosen
+
+def _within(most: int, found: Sequence[tuple[Hit, StoredPage]]) -> list[Recalled]:
+    """Those that `most` tokens hold, each text once."""
+    left = most
+    chosen: list[Recalled] = []
+    said: set[str] = set()
+    for hit, stored in found:
+        page = stored.page
+        text = excerpt(page.text, hit.matched)
+        if text in said or len(chosen) == MAX_PAGES:
+            continue
+        said.add(text)
+        tokens = page.num_tokens * len(text) // max(len(page.text), 1) + PROVENANCE_TOKENS
+        if tokens <= left:
+            left -= tokens
+            chosen.append(Recalled(page.vpn, page.role, text, page.created))
+    return chosen
 
 
 def _out_of_sight(process: Process) -> tuple[Scope, ...]:
@@ -147,6 +163,11 @@ def _out_of_sight(process: Process) -> tuple[Scope, ...]:
     own = Scope(owner_of(process.pid, process.image), before)
     origins = (Scope(origin.owner, min(origin.before, before)) for origin in space.origins)
     return (own, *origins)
+
+
+def _says_more(text: str, query: str) -> bool:
+    """A question that was asked before is no answer to itself."""
+    return bool(text.strip()) and text.casefold().split() != query.casefold().split()
 
 
 def quoted(space: AddressSpace) -> set[int]:

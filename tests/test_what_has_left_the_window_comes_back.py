@@ -50,7 +50,7 @@ def test_a_message_brings_back_what_it_is_about(tmp_path: Path) -> None:
         await say(kernel, process, "good morning")
         assert len([e for e in process.space.resident if e.page.recalled]) == 1, "not about it"
 
-    simulate(tmp_path, main, script=chatter, capacity=WINDOW)
+    simulate(tmp_path, main, script=chatter, capacity=WINDOW, recall_tokens=100)
 
 
 def test_recall_finds_what_is_out_of_sight_and_not_what_is_in_sight(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_between_two_flushes_the_prompt_grows_at_its_end_whatever_comes_back(
             assert prompt.num_tokens < WINDOW.window_tokens
             return generate(prompt, draft)
 
-        driver.generate = watched  # type: ignore[method-assign]
+        driver.generate = watched  # type: ignore[method-assign,assignment]
         process = await forgetful(kernel)
         for day in range(40):
             await say(kernel, process, f"what of the flowerpot on day {day}")
