@@ -12,6 +12,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .embedding_vllm import PREFIX
 from .embedding_worker import FAILED, HEADER, HELLO, TEXTS
 
 Vectors = npt.NDArray[np.float32]
@@ -31,6 +33,7 @@ MAX_TEXTS = 256
 """Texts of one request to the process: a question never waits for longer than such a batch."""
 MAX_ATTEMPTS = 3
 START_TIMEOUT_S = 120.0
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class EmbeddingError(Exception):
@@ -57,6 +60,16 @@ class Embedder(Protocol):
         """One row per text, float32, each of length one. Raises EmbeddingError."""
 
 
+def located(model: str) -> str:
+    """A model as the embedding process takes it: a folder, or a name on the model hub
+    (`sentence-transformers/all-mpnet-base-v2`), which it looks up there; with `vllm:` before it,
+    vLLM computes the vectors. Raises EmbeddingError."""
+    prefix = PREFIX if model.startswith(PREFIX) else ""
+    name = model.removeprefix(PREFIX)
+    on_the_hub = _HUB_NAME.fullmatch(name) and not Path(name).expanduser().exists()
+    return prefix + (name if on_the_hub else str(model_folder(name)))
+
+
 def model_folder(model: str) -> Path:
     """Where a model lies: `MINILM`, or a folder. Raises EmbeddingError."""
     if model == MINILM:
@@ -70,7 +83,8 @@ def model_folder(model: str) -> Path:
     folder = Path(model).expanduser()
     if not (folder / "config.json").is_file():
         raise EmbeddingError(
-            f"{model} is no embedding model: neither {MINILM} nor a folder with a config.json"
+            f"{model} is no embedding model: neither {MINILM}, nor a folder with a config.json,"
+            " nor a name on the model hub as in sentence-transformers/all-mpnet-base-v2"
         )
     return folder.resolve()
 
@@ -80,8 +94,8 @@ class EmbeddingProcess:
     passes between two pieces. Belongs to one event loop."""
 
     def __init__(self, model: str = MINILM) -> None:
-        self._folder = model_folder(model)
-        self._name = model if model == MINILM else str(self._folder)
+        self._model = located(model)
+        self._name = model if model == MINILM else self._model
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader | None = None
@@ -169,7 +183,7 @@ class EmbeddingProcess:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", f"{__package__}.embedding_worker",
-                str(theirs.fileno()), str(os.getpid()), str(self._folder),
+                str(theirs.fileno()), str(os.getpid()), self._model,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),), start_new_session=True,
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The embedding process: `python -m llmos.memory.embedding_worker SOCKET_FD PARENT_PID FOLDER`.
+"""The embedding process: `python -m llmos.memory.embedding_worker SOCKET_FD PARENT_PID MODEL`.
 
 A model folder in, unit vectors out: tokens through the transformer, mean over those that are not
 padding, length one. That is what a sentence-transformers folder with mean pooling says; others are
@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .embedding_vllm import PREFIX, VllmModel
+
 HEADER = struct.Struct("<IBII")
 """Bytes of the body, kind, rows, columns."""
 HELLO, TEXTS, VECTORS, FAILED = range(4)
@@ -30,7 +32,7 @@ def main() -> None:
     channel.set_inheritable(False)
     die_with(int(sys.argv[2]))
     try:
-        model = Model(Path(sys.argv[3]))
+        model = load(sys.argv[3])
     except Exception as error:
         send(channel, FAILED, f"{type(error).__name__}: {error}".encode())
         return
@@ -44,6 +46,18 @@ def main() -> None:
             send(channel, FAILED, f"{type(error).__name__}: {error}".encode())
         else:
             send(channel, VECTORS, vectors, len(texts), model.dim)
+
+
+def load(model: str) -> Model | VllmModel:
+    """A folder, or a name on the hub, which is looked for on this machine first."""
+    if model.startswith(PREFIX):
+        return VllmModel(model.removeprefix(PREFIX))
+    folder = Path(model)
+    if not folder.is_absolute():
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(model))
+    return Model(folder)
 
 
 def die_with(parent: int) -> None:

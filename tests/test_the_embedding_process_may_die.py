@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llmos.memory.embedding import EmbeddingError, EmbeddingProcess
+from llmos.memory.embedding import MINILM, EmbeddingError, EmbeddingProcess, model_folder
 
 TEXTS = ["a cat sits on the mat", "a kitten rests on a rug", "interest rates were raised"]
 
@@ -60,6 +61,31 @@ async def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(EmbeddingError, match="cannot be loaded"):
         await embedder.embed(["a"])
     await embedder.close()
+
+
+async def test_a_model_of_the_hub_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedder: EmbeddingProcess
+) -> None:
+    """As the hub's own library keeps what it has downloaded."""
+    kept = tmp_path / "hub" / "models--someone--minilm"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text("a1")
+    shutil.copytree(model_folder(MINILM), kept / "snapshots" / "a1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    named = EmbeddingProcess("someone/minilm")
+    assert np.allclose(await named.embed(TEXTS), await embedder.embed(TEXTS), atol=1e-5)
+    await named.close()
+    missing = EmbeddingProcess("someone/else")
+    with pytest.raises(EmbeddingError, match="someone/else cannot be loaded"):
+        await missing.embed(TEXTS)
+    await missing.close()
+
+
+async def test_vllm_computes_the_same_vectors(embedder: EmbeddingProcess) -> None:
+    pooling = EmbeddingProcess(f"vllm:{model_folder(MINILM)}")
+    assert np.allclose(await pooling.embed(TEXTS), await embedder.embed(TEXTS), atol=1e-4)
+    await pooling.close()
 
 
 def test_it_ends_with_its_parent() -> None:
