@@ -178,6 +178,10 @@ class Library:
             self._trouble = str(error)
             await self._mend(semantic.check(self._connection))
 
+    def check_semantic_index(self) -> list[Damage]:
+        """What Chroma holds otherwise than the vectors here say."""
+        return self._semantic.check(self._connection) if self._semantic else []
+
     def _indexed(self) -> int:
         row = self._connection.execute("SELECT value FROM library WHERE key = 'indexed'").fetchone()
         return int(row[0]) if row else 0
@@ -206,6 +210,7 @@ class Library:
             self._trouble = str(error)
             return False
         self._index.use(self._semantic)
+        self._semantic.sweep(self._connection)
         await self._mend(self._semantic.check(self._connection))
         return True
 

@@ -161,6 +161,15 @@ class SemanticIndex:
                 found.append(Damage(owner, reason))
         return found
 
+    def sweep(self, connection: sqlite3.Connection) -> None:
+        """Drop what belongs to no owner any more, or to another embedding model."""
+        owners = connection.execute("SELECT owner FROM recall_semantic").fetchall()
+        known = {self._name(owner) for (owner,) in owners}
+        with self._turn:
+            for collection in self._call(self._client.list_collections):
+                if collection.name not in known:
+                    self._call(self._client.delete_collection, collection.name)
+
     def rebuild(
         self, connection: sqlite3.Connection, owner: str, progress: Progress | None = None
     ) -> None:
