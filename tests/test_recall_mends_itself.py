@@ -1,4 +1,4 @@
-"""What recall keeps is derived from swap: killed, deleted, damaged or mixed up, it finds the same."""
+"""What recall keeps comes from swap: killed, deleted, damaged, mixed up, it finds the same."""
 
 from __future__ import annotations
 
