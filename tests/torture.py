@@ -79,6 +79,7 @@ class Torture:
         try:
             self._prepare()
             while sum(self._killed.values()) < kills:
+                self._wait_for_the_engine()
                 time.sleep(self._rng.uniform(0.05, 1.5))
                 self._kill_something()
                 self._say_how_it_goes()
@@ -127,6 +128,12 @@ class Torture:
             self._kill_engine()
         else:
             self._kill_kernel()
+
+    def _wait_for_the_engine(self) -> None:
+        """Half of the times: it loads for longer than a kernel mostly lives here, and would never
+        be killed at work."""
+        if self._engine == "vllm" and self._rng.random() < 0.5:
+            self._kernel.ready()
 
     def _kill_client(self) -> None:
         victim = self._clients.pop(self._rng.randrange(len(self._clients)))
