@@ -124,7 +124,7 @@ class Torture:
         choice = self._rng.random()
         if choice < 0.1:
             self._kill_client()
-        elif choice < 0.3 and self._engine == "vllm" and self._engine_kills < MAX_ENGINE_KILLS:
+        elif choice < 0.45 and self._engine == "vllm" and self._engine_kills < MAX_ENGINE_KILLS:
             self._kill_engine()
         else:
             self._kill_kernel()
