@@ -54,9 +54,9 @@ class Births(Plumbing):
             again = await self.journal.read(lambda c: records.read_pid_of(c, spawn_key))
             if again is not None and again in self.table:
                 return self.table.find(again)
+        await self.check_tools(tools)
         above = self.living(parent)
         self.check_program(program)
-        self.check_tools(tools)
         self._check_room(above)
         if task is None and not interactive:
             raise EINVAL("a process that is not interactive needs a task")

@@ -147,9 +147,11 @@ class Core(ABC):
                 hint="there are " + ", ".join(sorted(self._programs)),
             )
 
-    def check_tools(self, tools: Iterable[str] | None) -> None:
-        """Raises ENOSYS."""
+    async def check_tools(self, tools: Iterable[str] | None) -> None:
+        """Raises ENOSYS. While the kernel boots, it waits for plugins before it does."""
         for name in tools or ():
+            if self.plugins.table.find(name) is None:
+                await self.plugins.loaded.wait()
             self.plugins.table.lookup(name)  # raises ENOSYS, with the nearest name
 
     def new_message_id(self) -> int:

@@ -80,6 +80,7 @@ class PluginRegistry:
         environ: dict[str, str] | None = None,
     ) -> None:
         self.table = SyscallTable()
+        self.loaded = asyncio.Event()  # `load` is over, and a name that is not there does not exist
         self._user_dir = user_dir.absolute()
         self._limits = limits
         self._plugins: dict[Owner, _Plugin] = {}
@@ -109,6 +110,7 @@ class PluginRegistry:
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 await self._settled()
+        self.loaded.set()
 
     async def watch(self) -> None:
         """Keep up with the user's folder until cancelled; it need not exist yet."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # harness.py, terminal.py, virtual_time.py
+sys.path.insert(0, str(Path(__file__).parent))  # harness.py, real.py, terminal.py, virtual_time.py
 
-from harness import KernelProcess, running_kernel
+from harness import KernelProcess, Wire, running_kernel
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,13 @@ def kernel() -> Iterator[KernelProcess]:
     """A kernel with the real engine and the pilot."""
     with running_kernel() as kernel:
         yield kernel
+
+
+@pytest.fixture
+def wire(kernel: KernelProcess) -> Iterator[Wire]:
+    """A connection to the kernel with the real engine."""
+    with kernel.wire() as wire:
+        yield wire
 
 
 @pytest.fixture(scope="module")

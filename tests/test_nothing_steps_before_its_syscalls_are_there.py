@@ -31,3 +31,30 @@ def test_a_task_that_comes_before_its_plugin(own_kernel: KernelProcess) -> None:
         pages = [len(wire.get("logs", pid=pid)["pages"]) for pid in tasks]
     assert [(end["status"], end["output"]) for end in ended] == [(0, "something")] * 5
     assert pages == [4] * 5
+
+
+def test_a_plugin_that_is_named_while_the_kernel_boots(own_kernel: KernelProcess) -> None:
+    own_kernel.plugins_dir.mkdir(parents=True)
+    (own_kernel.plugins_dir / "slow.py").write_text(SLOW)
+    own_kernel.start()
+    with own_kernel.wire() as wire:
+        task, root = "call tell_me", str(own_kernel.root)
+        refused = wire.ask("spawn", tools=["tell_me", "tell_you"], task=task, root=root)
+        assert refused["error"]["code"] == "ENOSYS"
+        pid = wire.get("spawn", tools=["tell_me"], task=task, root=root)["pid"]
+        assert wire.get("wait", pid=pid)["output"] == "something"
+
+
+def test_a_team_with_a_plugin_that_is_named_while_the_kernel_boots(
+    own_kernel: KernelProcess,
+) -> None:
+    own_kernel.plugins_dir.mkdir(parents=True)
+    (own_kernel.plugins_dir / "slow.py").write_text(SLOW)
+    own_kernel.start()
+    child = {"name": "c", "task": "call tell_me", "restart": "temporary", "tools": ["tell_me"]}
+    with own_kernel.wire() as wire:
+        root = str(own_kernel.root)
+        team = wire.get("supervise", spec={"children": [child]}, root=root)["pid"]
+        assert wire.get("wait", pid=team)["status"] == 0
+        diary = [page["text"] for page in wire.get("logs", pid=team)["pages"]]
+    assert any(line.endswith("something") for line in diary), diary

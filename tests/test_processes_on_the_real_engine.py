@@ -4,52 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import pytest
 
 from harness import KernelProcess, Wire
-
-QUESTION = "what is a process in llmos?"
-
-
-@pytest.fixture
-def wire(kernel: KernelProcess) -> Iterator[Wire]:
-    with kernel.wire() as wire:
-        yield wire
-
-
-def process(wire: Wire, pid: int) -> dict[str, Any]:
-    listed = wire.get("ps")["processes"]
-    found: dict[str, Any] = next(one for one in listed if one["pid"] == pid)
-    return found
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def talk(wire: Wire, kernel: KernelProcess, text: str) -> int:
-    """An agent that has answered once."""
-    pid: int = wire.get("spawn", interactive=True, root=str(kernel.root), attach=True)["pid"]
-    wire.get("send", pid=pid, text=text)
-    while wire.until("turn")["pid"] != pid:
-        pass
-    return pid
-
-
-def end(wire: Wire, pid: int) -> dict[str, Any]:
-    wire.get("kill", pid=pid, signal="KILL")
-    ended: dict[str, Any] = wire.get("wait", pid=pid)
-    return ended
-
-
-def stopped_or_ended(wire: Wire, pid: int) -> bool:
-    return process(wire, pid)["state"] in ("stopped", "zombie")
+from real import QUESTION, end, process, stopped_or_ended, talk, until
 
 
 def test_a_stopped_answer_goes_on_where_it_stopped(wire: Wire, kernel: KernelProcess) -> None:

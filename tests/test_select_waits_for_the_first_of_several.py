@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from llmos.kernel import deadlock
 from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.kernel import Kernel
+from llmos.kernel.pipe import End
 from llmos.kernel.process import Process
 from llmos.kernel.services import Services
 from llmos.kernel.signals import Signal
 from llmos.syscalls.errno import EDEADLK, EINVAL, ETIME
-from simulation import simulate
+from simulation import simulate, until
 
 ROOT = Path("/")
 
@@ -94,3 +96,24 @@ def test_two_that_select_each_other_are_told(tmp_path: Path) -> None:
     said = simulate(tmp_path, main)
     assert any(text.startswith(EDEADLK.code) for text in said)
     assert any("has ended" in text for text in said)
+
+
+def test_input_on_its_way_is_no_deadlock(tmp_path: Path) -> None:
+    """Whoever has written what the other selects may wait for the other, at once."""
+
+    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+        pipe = await kernel.make_pipe()
+        writer = await kernel.spawn(task=None, name="w", root=ROOT, interactive=True, stdout=pipe)
+        kernel.close_end(pipe, End.WRITE)
+        reader = await kernel.spawn(
+            task='call select {"input": true}', name="r", root=ROOT, interactive=True, stdin=pipe
+        )
+        await until(lambda: reader.waits_for == "the first of several")
+        assert reader.waiting.on == {writer.pid}
+        with pytest.raises(EDEADLK):
+            deadlock.check(kernel.table, writer, {reader.pid})
+        put = kernel.writing(pipe, "here\n")[1]
+        put()
+        deadlock.check(kernel.table, writer, {reader.pid})  # in the same step of the loop
+
+    simulate(tmp_path, main)

@@ -79,6 +79,7 @@ class Torture:
         try:
             self._prepare()
             while sum(self._killed.values()) < kills:
+                self._wait_for_the_engine()
                 time.sleep(self._rng.uniform(0.05, 1.5))
                 self._kill_something()
                 self._say_how_it_goes()
@@ -123,10 +124,16 @@ class Torture:
         choice = self._rng.random()
         if choice < 0.1:
             self._kill_client()
-        elif choice < 0.3 and self._engine == "vllm" and self._engine_kills < MAX_ENGINE_KILLS:
+        elif choice < 0.45 and self._engine == "vllm" and self._engine_kills < MAX_ENGINE_KILLS:
             self._kill_engine()
         else:
             self._kill_kernel()
+
+    def _wait_for_the_engine(self) -> None:
+        """Half of the times: it loads for longer than a kernel mostly lives here, and would never
+        be killed at work."""
+        if self._engine == "vllm" and self._rng.random() < 0.5:
+            self._kernel.ready()
 
     def _kill_client(self) -> None:
         victim = self._clients.pop(self._rng.randrange(len(self._clients)))

@@ -55,7 +55,7 @@ class Client:
         """A task with a call that must not be made twice."""
         word = self._word()
         task = self._tasks["effect"].format(word=word)
-        pid = self._spawn("effect", task, word)
+        pid = self._spawn("effect", task, word, tools=["append"])
         if self._rng.random() < 0.6:
             self._wait(pid)
 
@@ -103,8 +103,8 @@ class Client:
         self._number += 1
         return f"{self._name}-{self._number}"
 
-    def _spawn(self, kind: str, task: str, word: str = "") -> int:
-        pid: int = self._ask("spawn", task=task, root=self._root)["pid"]
+    def _spawn(self, kind: str, task: str, word: str = "", tools: list[str] | None = None) -> int:
+        pid: int = self._ask("spawn", task=task, root=self._root, tools=tools)["pid"]
         self._note(what="spawn", pid=pid, kind=kind, task=task, word=word)
         return pid
 

@@ -82,7 +82,8 @@ class Messages(Calling):
         if there() is None:
             writers = pipe.pids(End.WRITE) if pipe is not None else frozenset()
             hopeful = messages or timeout_s is not None or (pipe is not None and not writers)
-            self._block("the first of several", set() if hopeful else {*pids, *writers})
+            on = set() if hopeful else {*pids, *writers}
+            self._block("the first of several", on, lambda: there() is not None)
         try:
             async with asyncio.timeout(timeout_s):
                 while (found := there()) is None:
