@@ -48,15 +48,16 @@ class Births(Plumbing):
     ) -> Process:
         """A new process, in the journal when this returns. What is None is as the parent has it.
 
-        Raises EAGAIN (a limit is reached), EINVAL, ESRCH (no such parent).
+        Raises EAGAIN (a limit is reached), EINVAL, ENOSYS (no such tool; told when plugins are
+        loaded), ESRCH (no such parent).
         """
         if spawn_key is not None:
             again = await self.journal.read(lambda c: records.read_pid_of(c, spawn_key))
             if again is not None and again in self.table:
                 return self.table.find(again)
+        await self.check_tools(tools)
         above = self.living(parent)
         self.check_program(program)
-        self.check_tools(tools)
         self._check_room(above)
         if task is None and not interactive:
             raise EINVAL("a process that is not interactive needs a task")

@@ -35,7 +35,7 @@ class Control(Plumbing):
         self.living(process.pid)
         self.check_program(program)
         running = self._at_work.get(process.pid)
-        replaced = running is None and self.stepping  # before that nothing is at work
+        replaced = running is None and self.stepping.is_set()  # before that nothing is at work
         if replaced or (running is not None and running.cannot_repeat):
             what = (
                 "is being replaced" if running is None else "makes a call that must not be cut off"

@@ -86,7 +86,7 @@ class Core(ABC):
             journal, recall or LocalRecall(config.journal), config.reminder_tokens
         )
         self.pager: Pager | None = None
-        self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
+        self.stepping = asyncio.Event()  # plugins are loaded: what is spawned before waits for it
         self.parking = False
         self.interrupted_calls: set[tuple[int, str]] = set()
         """Calls that a crash cut off and that must not be made again, (pid, call_id)."""
@@ -147,9 +147,10 @@ class Core(ABC):
                 hint="there are " + ", ".join(sorted(self._programs)),
             )
 
-    def check_tools(self, tools: Iterable[str] | None) -> None:
-        """Raises ENOSYS."""
+    async def check_tools(self, tools: Iterable[str] | None) -> None:
+        """Waits until plugins are loaded, if any tools are named. Raises ENOSYS."""
         for name in tools or ():
+            await self.stepping.wait()
             self.plugins.table.lookup(name)  # raises ENOSYS, with the nearest name
 
     def new_message_id(self) -> int:

@@ -41,7 +41,7 @@ class Kernel(Births, Control, Endings):
                 self.table.reparent(process, INIT_PID)  # its parent ended as it was born
         self.interrupted_calls = found.interrupted_calls
         self._message_ids = itertools.count(found.last_message_id + 1)
-        self.adopt_pipes(found.pipes)
+        self.adopt_pipes(found.pipes, found.last_pipe_id)
 
     async def start_init(self) -> None:
         """Pid 1: it runs nothing, it adopts."""
@@ -68,7 +68,7 @@ class Kernel(Births, Control, Endings):
 
     def start_all(self) -> None:
         """Step every process that the journal brought back, and from now on each that is born."""
-        self.stepping = True
+        self.stepping.set()
         for process in self.table:
             if process.adopted and not process.alive:
                 self.errand(self.reap(process))  # the crash came before pid 1 got to it
@@ -76,7 +76,7 @@ class Kernel(Births, Control, Endings):
                 self.start(process)
 
     def start(self, process: Process) -> None:
-        if not self.stepping:
+        if not self.stepping.is_set():
             return
         running = self._programs[process.program](self, process)
         self._at_work[process.pid] = running

@@ -161,7 +161,7 @@ class Service:
         for index, child in enumerate(spec.children):
             try:
                 self._kernel.check_program(child.program)
-                self._kernel.check_tools(child.tools)
+                await self._kernel.check_tools(child.tools)
             except SyscallError as error:
                 words = f"children.{index}: {error.message}"
                 raise EINVAL(words, hint=error.hint) from None
