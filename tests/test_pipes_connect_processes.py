@@ -138,7 +138,7 @@ def test_an_interactive_process_takes_each_line_for_a_message(tmp_path: Path) ->
 
 
 def lines_read(agent: Process) -> list[str]:
-    return [entry.page.text for entry in agent.space.table if entry.page.role == "user"]
+    return [entry.page.text for entry in agent.space.resident if entry.page.role == "user"]
 
 
 def test_a_blank_line_is_no_turn(tmp_path: Path) -> None:
