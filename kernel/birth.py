@@ -48,7 +48,8 @@ class Births(Plumbing):
     ) -> Process:
         """A new process, in the journal when this returns. What is None is as the parent has it.
 
-        Raises EAGAIN (a limit is reached), EINVAL, ESRCH (no such parent).
+        Raises EAGAIN (a limit is reached), EINVAL, ENOSYS (no such tool; told when plugins are
+        loaded), ESRCH (no such parent).
         """
         if spawn_key is not None:
             again = await self.journal.read(lambda c: records.read_pid_of(c, spawn_key))

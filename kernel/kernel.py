@@ -41,7 +41,7 @@ class Kernel(Births, Control, Endings):
                 self.table.reparent(process, INIT_PID)  # its parent ended as it was born
         self.interrupted_calls = found.interrupted_calls
         self._message_ids = itertools.count(found.last_message_id + 1)
-        self.adopt_pipes(found.pipes)
+        self.adopt_pipes(found.pipes, found.last_pipe_id)
 
     async def start_init(self) -> None:
         """Pid 1: it runs nothing, it adopts."""

@@ -137,15 +137,20 @@ class Pipe:
                 room -= len(part)
         return Taken("".join(texts), last, rest) if texts else None
 
-    def peek_line(self, by: object) -> Taken | None:
-        """A whole line with its end; also a beginning, if there will be no more or no more room."""
-        length = 0
+    def peek_line(self, by: object, *, begun: bool = False) -> Taken | None:
+        """A whole line with its end, and the blank ones before it; or all, if there will be no
+        more. Of a line that is `begun`, what is there may be blank."""
+        length, blank = 0, not begun
         for chunk in self._chunks:
-            at = chunk.text.find("\n")
-            if at >= 0:
-                return self.peek(length + at + 1, by=by)
+            start = 0
+            while (at := chunk.text.find("\n", start)) >= 0:
+                blank = blank and not chunk.text[start:at].strip()
+                if not blank:
+                    return self.peek(length + at + 1, by=by)
+                start = at + 1
+            blank = blank and not chunk.text[start:].strip()
             length += len(chunk.text)
-        return self.peek(by=by) if self.full or not self.is_open(End.WRITE) else None
+        return None if self.is_open(End.WRITE) else self.peek(by=by)
 
     def claim(self, reader: object) -> None:
         self._claim = reader

@@ -10,7 +10,7 @@ from .pipe import Chunk, End, Pipe, Taken
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pipe (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the last one is remembered when its row has gone
     capacity INTEGER NOT NULL,
     fed INTEGER NOT NULL  -- by a client that has not said that this was all
 );
@@ -99,6 +99,14 @@ def read_pipes(connection: sqlite3.Connection) -> list[Pipe]:
     for pipe_id, seq, text in rows:
         pipes[pipe_id].put(Chunk(seq, text))
     return list(pipes.values())
+
+
+def read_last_id(connection: sqlite3.Connection) -> int:
+    """Of all pipes that there ever were; 0 if there was none."""
+    (last,) = connection.execute(
+        "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'pipe'"
+    ).fetchone()
+    return int(last)
 
 
 def read_ends(connection: sqlite3.Connection) -> list[tuple[int, End, int]]:

@@ -163,10 +163,11 @@ class Plumbing(Core):
             pipe.unclaim(reader)
             raise
 
-    def adopt_pipes(self, pipes: Iterable[Pipe]) -> None:
-        """Take over what recovery found."""
+    def adopt_pipes(self, pipes: Iterable[Pipe], last_id: int) -> None:
+        """Take over what recovery found. An id is used once: who remembers it must not come upon
+        another pipe."""
         self.pipes = {pipe.id: pipe for pipe in pipes}
-        self._pipe_ids = itertools.count(max(self.pipes, default=0) + 1)
+        self._pipe_ids = itertools.count(last_id + 1)
         for pipe in tuple(self.pipes.values()):
             self.drop_if_abandoned(pipe)
 

@@ -22,6 +22,7 @@ class Recovered:
     last_message_id: int
     interrupted_calls: set[tuple[int, str]]
     pipes: list[Pipe]
+    last_pipe_id: int
 
 
 def recover(connection: sqlite3.Connection) -> Recovered:
@@ -45,6 +46,7 @@ def recover(connection: sqlite3.Connection) -> Recovered:
         last_message_id=last_message_id,
         interrupted_calls=records.read_intents(connection),
         pipes=_connected(connection, processes),
+        last_pipe_id=pipe_records.read_last_id(connection),
     )
 
 

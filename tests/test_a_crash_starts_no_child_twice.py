@@ -8,6 +8,7 @@ import re
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.messages import ChildSpec, Strategy
 from llmos.kernel.signals import Signal
-from llmos.memory.swap import Statement
+from llmos.memory.compression import decompressed
 from simulation import simulate
 from supervised import at_rest, script, staying, supervise
 
@@ -27,17 +28,21 @@ SUPERVISOR = 2
 
 def crash_after(kernel: Kernel, commits: int) -> asyncio.Event:
     """From then on nothing reaches the journal any more. The event is the crash."""
-    commit, crashed, left = kernel.journal.commit, asyncio.Event(), commits
+    crashed, left = asyncio.Event(), commits
 
-    async def counted(statements: list[Statement], after: Any = None) -> None:
-        nonlocal left
-        if left == 0:
-            crashed.set()
-            await asyncio.Event().wait()
-        left -= 1
-        await commit(statements, after)
+    def counted(submit: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def one_more(work: Any, after: Any = None) -> Any:
+            nonlocal left
+            if left == 0:
+                crashed.set()
+                await asyncio.Event().wait()
+            left -= 1
+            return await submit(work, after)
 
-    kernel.journal.commit = counted  # type: ignore[method-assign, assignment]
+        return one_more
+
+    kernel.journal.commit = counted(kernel.journal.commit)  # type: ignore[method-assign, assignment]
+    kernel.journal.write = counted(kernel.journal.write)  # type: ignore[method-assign, assignment]
     kernel.journal.post = lambda statements: None  # type: ignore[method-assign]
     return crashed
 
@@ -52,7 +57,7 @@ def started(database: Path) -> tuple[Counter[str], Counter[str]]:
         told = Counter(
             f"{found[1]} {found[2]}"
             for (text,) in pages
-            if (found := re.fullmatch(r"started (\w+) as pid (\d+)", text))
+            if (found := re.fullmatch(r"started (\w+) as pid (\d+)", decompressed(text)))
         )
         rows = connection.execute("SELECT name, pid FROM process WHERE spawn_key IS NOT NULL")
         return told, Counter(f"{name} {pid}" for name, pid in rows)

@@ -10,13 +10,14 @@ import pytest
 from harness import KernelProcess, Wire
 from llmos.kernel.engine.driver import ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver, echo
+from llmos.kernel.intake import MAX_COLLECTED
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.limits import Limit, Limits
 from llmos.kernel.pipe import End, Pipe
 from llmos.kernel.process import Process, State
 from llmos.kernel.signals import Signal
 from llmos.syscalls.errno import EAGAIN, EPIPE
-from simulation import simulate, until
+from simulation import Machine, ended, live, simulate, until
 
 ROOT = Path("/")
 NUMBERS = [str(number) for number in range(1, 301)]
@@ -99,6 +100,7 @@ def test_a_gone_reader_ends_the_writer_with_141(tmp_path: Path) -> None:
         reader = await kernel.spawn(
             task="tally", name=None, root=ROOT, stdin=pipe, interactive=True
         )
+        await kernel.signal(reader, Signal.STOP)  # it would collect the line
         writer = await kernel.spawn(task="count 300", name=None, root=ROOT, stdout=pipe)
         late = await kernel.spawn(task="count 3", name=None, root=ROOT, stdout=pipe)
         let_go(kernel, pipe)
@@ -135,6 +137,82 @@ def test_an_interactive_process_takes_each_line_for_a_message(tmp_path: Path) ->
     assert simulate(tmp_path, main) == ["first line", "second", "the rest", "and mail"]
 
 
+def lines_read(agent: Process) -> list[str]:
+    return [entry.page.text for entry in agent.space.resident if entry.page.role == "user"]
+
+
+def test_a_blank_line_is_no_turn(tmp_path: Path) -> None:
+    async def main(kernel: Kernel, _: SimulatedDriver) -> list[str]:
+        pipe = await pipe_between(kernel)
+        agent = await kernel.spawn(task=None, name="a", root=ROOT, interactive=True, stdin=pipe)
+        for text in ("\n", " \t\n\n", "  one\n\r\n", "\n", "two\n\n\nthree", "\n\n \n"):
+            await kernel.write(pipe, text)
+            await asyncio.sleep(1)
+        assert len(lines_read(agent)) == 3
+        kernel.close_end(pipe, End.WRITE)
+        await until(lambda: agent.stdin is None)
+        return lines_read(agent)
+
+    assert simulate(tmp_path, main) == ["  one", "two", "three"]
+
+
+def test_blank_lines_do_not_fill_a_pipe(tmp_path: Path) -> None:
+    async def main(kernel: Kernel, _: SimulatedDriver) -> list[str]:
+        pipe = await pipe_between(kernel, 50)
+        agent = await kernel.spawn(task=None, name="a", root=ROOT, interactive=True, stdin=pipe)
+        await kernel.write(pipe, "\n" * 500 + "at last\n")
+        await until(lambda: len(lines_read(agent)) > 0)
+        return lines_read(agent)
+
+    assert simulate(tmp_path, main) == ["at last"]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("crashes", [True, False])
+def test_a_line_longer_than_its_pipe_is_one_message(
+    tmp_path: Path, ends: bool, crashes: bool
+) -> None:
+    words = " ".join(NUMBERS)
+
+    async def main(machine: Machine) -> list[str]:
+        kernel = machine.kernel
+        pipe = await pipe_between(kernel, 100)
+        agent = await kernel.spawn(task=None, name="a", root=ROOT, interactive=True, stdin=pipe)
+        await kernel.write(pipe, f"\nbegin\n{words}")
+        if crashes:
+            await machine.crash()
+            kernel = await machine.boot()
+            pipe, agent = kernel.pipe(pipe.id), kernel.table.find(agent.pid)
+            pipe.open(End.WRITE, None)
+        await until(lambda: lines_read(agent) == ["begin"])
+        await kernel.send(agent.pid, "in between")
+        await until(lambda: len(lines_read(agent)) == 2)
+        await kernel.write(pipe, "!\nshort" if ends else "!")
+        kernel.close_end(pipe, End.WRITE)
+        await until(lambda: agent.stdin is None)
+        return lines_read(agent)
+
+    read = ["begin", "in between", f"{words}!", *(["short"] if ends else [])]
+    assert live(tmp_path, main) == read
+
+
+def test_a_line_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    async def main(kernel: Kernel, _: SimulatedDriver) -> tuple[int, str]:
+        pipe = await pipe_between(kernel)
+        agent = await kernel.spawn(task=None, name="a", root=ROOT, interactive=True, stdin=pipe)
+        kernel.close_end(pipe, End.READ)
+        with pytest.raises(EPIPE):
+            await kernel.write(pipe, "x" * (MAX_COLLECTED + 200_000))
+        return await ended(agent)
+
+    status, output = simulate(tmp_path, main)
+    assert status == 1
+    assert output == (
+        "EFBIG: a line of more than 1048576 characters came through stdin"
+        " (write it to a file and ask for the file to be read)"
+    )
+
+
 def test_two_that_would_read_each_other_are_told(tmp_path: Path) -> None:
     async def main(kernel: Kernel, _: SimulatedDriver) -> list[str]:
         one, two = await pipe_between(kernel), await pipe_between(kernel)
@@ -161,6 +239,24 @@ def test_a_limit_on_pipes_refuses_one_more(tmp_path: Path) -> None:
         assert pipe.pids(End.READ) == frozenset()
 
     simulate(tmp_path, main)
+
+
+@pytest.mark.parametrize("how", ["crash", "park"])
+def test_the_number_of_a_pipe_never_comes_again(tmp_path: Path, how: str) -> None:
+    async def main(machine: Machine) -> None:
+        ids = []
+        for _boot in range(3):
+            for _pipe in range(2):
+                pipe = await pipe_between(machine.kernel)
+                ids.append(pipe.id)
+                let_go(machine.kernel, pipe)
+            assert not machine.kernel.pipes
+            await machine.kernel.journal.read(lambda _: None)  # what was posted is kept
+            await (machine.crash() if how == "crash" else machine.park())
+            await machine.boot()
+        assert ids == [1, 2, 3, 4, 5, 6]
+
+    live(tmp_path, main)
 
 
 def test_stop_and_continue_write_each_word_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from llmos.kernel.config import KernelConfig
 from llmos.kernel.control import MAX_MAILBOX
 from llmos.kernel.core import LEAST_NICE, NICEST
 from llmos.kernel.generation import DRAFT_EVERY_S
+from llmos.kernel.intake import MAX_COLLECTED
 from llmos.kernel.limits import RESOURCES
 from llmos.kernel.process import EXIT_FAILED, EXIT_OK, MOVES, State
 from llmos.kernel.scheduler import NICE_S
@@ -52,6 +53,7 @@ def test_every_exit_status_is_there() -> None:
 def test_the_numbers_are_the_kernels() -> None:
     config = KernelConfig(Path(), Path(), Path())
     assert f"at most {config.last_turn_tokens} tokens and {config.last_turn_s:.0f} seconds" in TEXT
+    assert f"up to {MAX_COLLECTED:,} characters".replace(",", " ") in TEXT
     assert f"a mailbox of at most {MAX_MAILBOX}." in TEXT
     assert f"from {LEAST_NICE} (first) to {NICEST} (last), is worth half a second" in TEXT
     assert NICE_S == 0.5 and DRAFT_EVERY_S == 0.25 and mailbox.FROM_OUTSIDE == 0
