@@ -256,16 +256,14 @@ class VllmDriver:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        llm = self._llm
-        params = rendered.sampling_params.clone()
-        params.max_tokens -= draft_tokens
-        params.detokenize = False  # the reader does it
+        llm, chat = self._llm, self._chat
+        assert chat is not None
         request_id = f"llmos-{next(self._ids)}"
+        engine_input = _with_tokens(rendered.engine_input, token_ids)
         finished = False
-        stream = llm.generate(
-            _with_tokens(rendered.engine_input, token_ids), params, request_id, priority=priority
-        )
         try:
+            params = chat.submission(rendered, draft_tokens)
+            stream = llm.generate(engine_input, params, request_id, priority=priority)
             async with contextlib.aclosing(stream):
                 async for output in stream:
                     finished = output.finished

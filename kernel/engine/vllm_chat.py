@@ -18,7 +18,20 @@ from .vllm_answer import AnswerReader, call_marks
 
 log = logging.getLogger(__name__)
 
-MAX_GRAMMARS = 256
+MAX_TOOLSETS = 256
+
+
+@dataclass(slots=True)
+class Toolset:
+    """What depends on the tools of a request alone, in vLLM's words: they themselves, as it and
+    as the template takes them, and the grammar of their calls. Making it takes milliseconds, and
+    so does the verification of its grammar: done once, and shared by all requests with it."""
+
+    params: list[Any]
+    template_dicts: list[dict[str, Any]]
+    structured_outputs: Any = None
+    skip_special_tokens: bool = True
+    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,7 @@ class Rendered:
     chat_request: Any
     engine_input: Any
     sampling_params: Any
+    toolset: Toolset | None = None
 
 
 class Chat:
@@ -39,6 +53,7 @@ class Chat:
         from vllm.renderers.online_renderer import OnlineRenderer
 
         self._request_class = ChatCompletionRequest
+        self._config = llm.vllm_config
         self._model_config = llm.model_config
         self._tokenizer = llm.renderer.get_tokenizer()
         parser_name = tool_parser or guess_tool_parser(
@@ -66,68 +81,76 @@ class Chat:
             tool_strict_level="parameter",
         )
         self._stop_ids = _stop_ids(llm)
-        self._grammars: dict[tuple[ToolSpec, ...], Any] = {}
+        self._toolsets: dict[tuple[ToolSpec, ...], Toolset] = {}
         self._defaults = _default_sampling(llm.model_config)
 
     async def render(self, request: ChatRequest) -> Prompt:
         from vllm.exceptions import VLLMClientError
 
-        chat = self._chat_request(request)
+        toolset: Toolset | None = None
         try:
-            engine_input = await self._tokenize(chat)
-            chat = self._constrained(chat, request.tools)
+            if request.tools:
+                toolset = self._toolset(request.tools)
+            chat = self._chat_request(request, toolset)
+            engine_input = await self._tokenize(chat, toolset)
         except (VLLMClientError, ValueError, TypeError) as error:
             raise EngineRefused(str(error)) from error
         num_tokens = len(engine_input["prompt_token_ids"])
-        return Prompt(
-            request,
-            num_tokens,
-            Rendered(chat, engine_input, self._sampling_params(chat, request, num_tokens)),
-        )
+        params = self._sampling_params(chat, request, num_tokens)
+        return Prompt(request, num_tokens, Rendered(chat, engine_input, params, toolset))
 
-    async def _tokenize(self, chat: Any) -> Any:
+    async def _tokenize(self, chat: Any, toolset: Toolset | None) -> Any:
         if self._renderer.use_harmony:
             _, (engine_input,) = await self._renderer.render_chat(chat)
             return engine_input
-        # No parser here: it would make the grammar anew on every turn; `_constrained` keeps it.
+        # No parser here: it would make the grammar anew on every turn; the toolset keeps it.
         _, (engine_input,) = await self._renderer.preprocess_chat(
             chat,
             chat.messages,
             default_template=None,
             default_template_content_format="auto",
             default_template_kwargs=None,
-            tool_dicts=[tool.model_dump() for tool in chat.tools] if chat.tools else None,
+            tool_dicts=None if toolset is None else toolset.template_dicts,
         )
         return engine_input
 
-    def _chat_request(self, request: ChatRequest) -> Any:
-        return self._request_class(
+    def _chat_request(self, request: ChatRequest, toolset: Toolset | None) -> Any:
+        chat = self._request_class(
             model=self._model_config.model,
             messages=[_openai_message(message) for message in request.messages],
-            tools=[_openai_tool(tool) for tool in request.tools] or None,
-            tool_choice="auto" if request.tools else None,
+            tools=None if toolset is None else toolset.params,
+            tool_choice="auto" if toolset else None,
             temperature=request.sampling.temperature,
             seed=request.sampling.seed,
             stream=True,
         )
-
-    def _constrained(self, chat: Any, tools: tuple[ToolSpec, ...]) -> Any:
-        """The request with its grammar, which depends on the tools alone: made once for each
-        set of tools (a millisecond or more), then shared."""
-        if not tools or self._parser_class is None:
-            return chat
-        grammar = self._grammars.get(tools)
-        if grammar is None:
-            parser = self._parser_class(
-                self._tokenizer, chat.tools, model_config=self._model_config
-            )
-            adjusted = parser.adjust_request(request=chat)
-            grammar = (_without_blanks(adjusted.structured_outputs), adjusted.skip_special_tokens)
-            if len(self._grammars) >= MAX_GRAMMARS:
-                self._grammars.clear()
-            self._grammars[tools] = grammar
-        chat.structured_outputs, chat.skip_special_tokens = grammar
+        if toolset is not None:
+            chat.structured_outputs = toolset.structured_outputs
+            chat.skip_special_tokens = toolset.skip_special_tokens
         return chat
+
+    def _toolset(self, tools: tuple[ToolSpec, ...]) -> Toolset:
+        toolset = self._toolsets.get(tools)
+        if toolset is None:
+            chat = self._request_class(
+                model=self._model_config.model,
+                messages=[],
+                tools=[_openai_tool(tool) for tool in tools],
+                tool_choice="auto",
+                stream=True,
+            )
+            toolset = Toolset(chat.tools, [tool.model_dump() for tool in chat.tools])
+            if self._parser_class is not None:
+                parser = self._parser_class(
+                    self._tokenizer, chat.tools, model_config=self._model_config
+                )
+                adjusted = parser.adjust_request(request=chat)
+                toolset.structured_outputs = _without_blanks(adjusted.structured_outputs)
+                toolset.skip_special_tokens = adjusted.skip_special_tokens
+            if len(self._toolsets) >= MAX_TOOLSETS:
+                self._toolsets.clear()
+            self._toolsets[tools] = toolset
+        return toolset
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
@@ -145,6 +168,30 @@ class Chat:
         params = chat.to_sampling_params(min(room, longest), self._defaults)
         params.output_kind = RequestOutputKind.DELTA
         return params
+
+    def submission(self, rendered: Rendered, draft_tokens: int) -> Any:
+        """Sampling parameters for what follows the draft. Raises ValueError where no backend of
+        vLLM takes the grammar."""
+        params = rendered.sampling_params.clone()
+        params.max_tokens -= draft_tokens
+        params.detokenize = False  # the reader does it
+        toolset = rendered.toolset
+        if toolset is not None:
+            if not toolset.verified:
+                self._verify(params)
+                toolset.verified = True
+            params.verify = _verified_before
+        return params
+
+    def _verify(self, params: Any) -> None:
+        """As vLLM does for each request; what it finds out stays in the grammar."""
+        config = self._config
+        params.verify(
+            config.model_config,
+            config.speculative_config,
+            config.structured_outputs_config,
+            self._tokenizer,
+        )
 
     def reader(self, rendered: Rendered) -> AnswerReader:
         parser = None
@@ -164,6 +211,8 @@ class Chat:
         """A reader that has read as much of a draft as an engine can go on from: up to where a
         call may have begun (the grammar of calls has to see a call's first token), without the
         token that ended the answer, and so that one token can be generated."""
+        if not token_ids:
+            return self.reader(rendered)
         params = rendered.sampling_params
         stops = {*self._stop_ids, *(params.stop_token_ids or ())}
         token_ids = tuple(itertools.takewhile(lambda token: token not in stops, token_ids))
@@ -184,6 +233,11 @@ class Chat:
         reader = self.reader(rendered)
         reader.read(token_ids[:kept])
         return reader
+
+
+def _verified_before(*_: object) -> None:
+    """In the place of a verification whose result is known: it would parse the grammar of all
+    tools again, which takes longer than all else that the kernel does for a request."""
 
 
 def _openai_message(message: Message) -> dict[str, Any]:
