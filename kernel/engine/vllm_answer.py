@@ -13,7 +13,6 @@ from typing import Any
 
 from .driver import ToolCall
 
-
 CALL_TOKENS_AT_ONCE = 16
 """Parsers read a call from its beginning each time: token by token it would cost the square of its
 length, and nobody sees anything of it before it is whole."""
