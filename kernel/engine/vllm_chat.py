@@ -7,31 +7,16 @@ those of `vllm serve`, so that any model family it serves works here; only HTTP 
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 from dataclasses import dataclass
 from typing import Any
 
-from .driver import ChatRequest, EngineRefused, Message, Prompt, ToolSpec
+from .driver import ChatRequest, EngineRefused, Message, Prompt
 from .toolparser import guess_tool_parser
 from .vllm_answer import AnswerReader, call_marks
+from .vllm_tools import Toolset, Toolsets
 
 log = logging.getLogger(__name__)
-
-MAX_TOOLSETS = 256
-
-
-@dataclass(slots=True)
-class Toolset:
-    """What depends on the tools of a request alone, in vLLM's words: they themselves, as it and
-    as the template takes them, and the grammar of their calls. Making it takes milliseconds, and
-    so does the verification of its grammar: done once, and shared by all requests with it."""
-
-    params: list[Any]
-    template_dicts: list[dict[str, Any]]
-    structured_outputs: Any = None
-    skip_special_tokens: bool = True
-    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +66,16 @@ class Chat:
             tool_strict_level="parameter",
         )
         self._stop_ids = _stop_ids(llm)
-        self._toolsets: dict[tuple[ToolSpec, ...], Toolset] = {}
+        self._toolsets = Toolsets(
+            self._request_class, self._parser_class, self._tokenizer, self._model_config
+        )
         self._defaults = _default_sampling(llm.model_config)
 
     async def render(self, request: ChatRequest) -> Prompt:
         from vllm.exceptions import VLLMClientError
 
-        toolset: Toolset | None = None
         try:
-            if request.tools:
-                toolset = self._toolset(request.tools)
+            toolset = self._toolsets.of(request.tools)
             chat = self._chat_request(request, toolset)
             engine_input = await self._tokenize(chat, toolset)
         except (VLLMClientError, ValueError, TypeError) as error:
@@ -119,7 +104,7 @@ class Chat:
             model=self._model_config.model,
             messages=[_openai_message(message) for message in request.messages],
             tools=None if toolset is None else toolset.params,
-            tool_choice="auto" if toolset else None,
+            tool_choice=None if toolset is None else "auto",
             temperature=request.sampling.temperature,
             seed=request.sampling.seed,
             stream=True,
@@ -128,29 +113,6 @@ class Chat:
             chat.structured_outputs = toolset.structured_outputs
             chat.skip_special_tokens = toolset.skip_special_tokens
         return chat
-
-    def _toolset(self, tools: tuple[ToolSpec, ...]) -> Toolset:
-        toolset = self._toolsets.get(tools)
-        if toolset is None:
-            chat = self._request_class(
-                model=self._model_config.model,
-                messages=[],
-                tools=[_openai_tool(tool) for tool in tools],
-                tool_choice="auto",
-                stream=True,
-            )
-            toolset = Toolset(chat.tools, [tool.model_dump() for tool in chat.tools])
-            if self._parser_class is not None:
-                parser = self._parser_class(
-                    self._tokenizer, chat.tools, model_config=self._model_config
-                )
-                adjusted = parser.adjust_request(request=chat)
-                toolset.structured_outputs = _without_blanks(adjusted.structured_outputs)
-                toolset.skip_special_tokens = adjusted.skip_special_tokens
-            if len(self._toolsets) >= MAX_TOOLSETS:
-                self._toolsets.clear()
-            self._toolsets[tools] = toolset
-        return toolset
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
@@ -175,23 +137,9 @@ class Chat:
         params = rendered.sampling_params.clone()
         params.max_tokens -= draft_tokens
         params.detokenize = False  # the reader does it
-        toolset = rendered.toolset
-        if toolset is not None:
-            if not toolset.verified:
-                self._verify(params)
-                toolset.verified = True
-            params.verify = _verified_before
+        if rendered.toolset is not None:
+            rendered.toolset.verify(params, self._config, self._tokenizer)
         return params
-
-    def _verify(self, params: Any) -> None:
-        """As vLLM does for each request; what it finds out stays in the grammar."""
-        config = self._config
-        params.verify(
-            config.model_config,
-            config.speculative_config,
-            config.structured_outputs_config,
-            self._tokenizer,
-        )
 
     def reader(self, rendered: Rendered) -> AnswerReader:
         parser = None
@@ -235,11 +183,6 @@ class Chat:
         return reader
 
 
-def _verified_before(*_: object) -> None:
-    """In the place of a verification whose result is known: it would parse the grammar of all
-    tools again, which takes longer than all else that the kernel does for a request."""
-
-
 def _openai_message(message: Message) -> dict[str, Any]:
     chat: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.calls:
@@ -254,41 +197,6 @@ def _openai_message(message: Message) -> dict[str, Any]:
     if message.role == "tool":
         chat["tool_call_id"] = message.call_id
     return chat
-
-
-def _openai_tool(tool: ToolSpec) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "function": {
-            "name": tool.name,
-            "description": tool.description,
-            "parameters": tool.parameters,
-        },
-    }
-
-
-def _without_blanks(structured_outputs: Any) -> Any:
-    """At most one blank in a row inside constrained JSON: a weak model otherwise fills its
-    budget with them."""
-    tag = getattr(structured_outputs, "structural_tag", None)
-    if tag is None:
-        return structured_outputs
-
-    def visit(node: Any) -> None:
-        if isinstance(node, dict):
-            if node.get("type") == "json_schema" and node.get("style", "json") == "json":
-                node["max_whitespace_cnt"] = 1
-            else:
-                for child in node.values():
-                    visit(child)
-        elif isinstance(node, list):
-            for child in node:
-                visit(child)
-
-    tree = json.loads(tag)
-    visit(tree)
-    structured_outputs.structural_tag = json.dumps(tree)
-    return structured_outputs
 
 
 def _default_sampling(model_config: Any) -> dict[str, Any]:
