@@ -7,7 +7,7 @@ at any boot; it is filled, measured, parked, and booted again over its journal.
 - spawn_ms: p50 of one spawn after another, each durable when it returns
 - dispatch_us: p50 of `now` (async, in the kernel, asks nothing of it) through the trap
 - socket_us: p50 round trip of a small request (`detach`) of a plain client on the Unix socket
-- ps_ms: p50 of `ps`, over the socket, the answer parsed
+- ps_ms: p50 of `ps`, over the socket, until the shell's client has its records
 - kib_per_process: what the kernel's resident memory grew by while it was filled, for each process
 - recovery_s: from the opening of the journal to the first step of all, without the engine's start
 """
@@ -46,6 +46,7 @@ from llmos.kernel.service import Service
 from llmos.kernel.storage import open_journal
 from llmos.kernel.trap import trap
 from llmos.memory.page import Call
+from llmos.shell.client import Client
 from llmos.syscalls.registry import PluginRegistry
 from report import report
 
@@ -166,7 +167,8 @@ def client(path: Path) -> tuple[float, float]:
 def round_trips(path: Path) -> tuple[float, float]:
     with Wire(path) as wire:
         small = timed(lambda: wire.get("detach", pid=2), ROUND_TRIPS)
-        listing = timed(lambda: wire.get("ps"), LISTINGS)
+    with Client(str(path)) as shell:
+        listing = timed(lambda: shell.ask("ps"), LISTINGS)
     return 1e6 * small, 1e3 * listing
 
 

@@ -107,7 +107,7 @@ def _recorded(kernel: Kernel, process: Process) -> dict[str, Any]:
         "text": process.space.text,
         "nice": process.nice,
         "tools": process.tools,
-        "limits": process.limits.as_given(),
+        "limits": process.limits.given,
         "budget": process.budget,
         "lender": process.lender,
         "age_s": kernel.clock() - process.created,

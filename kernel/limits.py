@@ -39,10 +39,15 @@ UNLIMITED = Limit()
 class Limits:
     """Immutable. A resource that is not named is unlimited."""
 
-    __slots__ = ("_limits",)
+    __slots__ = ("_limits", "given")
 
     def __init__(self, limits: Mapping[str, Limit] | None = None) -> None:
         self._limits = dict(limits or {})
+        self.given: Mapping[str, list[float | None]] = {
+            name: [_finite(one.soft), _finite(one.hard)]
+            for name, one in sorted(self._limits.items())
+        }
+        """For JSON: `{"tokens": [800, 1000]}`, None where there is none."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Limits) and self._limits == other._limits
@@ -61,13 +66,6 @@ class Limits:
             return self
         both = self._limits.keys() | asked._limits.keys()
         return Limits({name: _smaller(self.of(name), asked.of(name)) for name in both})
-
-    def as_given(self) -> dict[str, list[float | None]]:
-        """For JSON: `{"tokens": [800, 1000]}`, None where there is none."""
-        return {
-            name: [_finite(one.soft), _finite(one.hard)]
-            for name, one in sorted(self._limits.items())
-        }
 
 
 NO_LIMITS = Limits()

@@ -13,7 +13,7 @@ from ..memory.address_space import AddressSpace
 from ..memory.draft import EMPTY, Draft
 from .limits import NO_LIMITS, Limits
 from .mailbox import Mailbox
-from .messages import ExitInfo, ProcessInfo, Usage
+from .messages import ExitInfo, Usage
 from .pipe import Pipe
 from .signals import Signal, stronger
 
@@ -153,6 +153,10 @@ class Process:
         return self.exit is None
 
     @property
+    def exit_status(self) -> int | None:
+        return None if self.exit is None else self.exit.status
+
+    @property
     def adopted(self) -> bool:
         """Did its parent end before it? Then pid 1 reaps it."""
         return self.parent == INIT_PID and self.spawn_key is not None
@@ -242,23 +246,3 @@ class Process:
                 yield resource, True
             elif amount >= limit.soft:
                 yield resource, False
-
-    def info(self) -> ProcessInfo:
-        """As `ps` shows it."""
-        return ProcessInfo(
-            pid=self.pid,
-            parent=self.parent,
-            state=self.state.value,
-            program=self.program,
-            name=self.name,
-            interactive=self.interactive,
-            created=self.created,
-            waits_for=self.waits_for,
-            exit_status=self.exit.status if self.exit else None,
-            usage=self.accounting.usage(),
-            group=self.group,
-            session=self.session,
-            nice=self.nice,
-            budget=self.budget,
-            limits=self.limits.as_given(),
-        )

@@ -84,7 +84,7 @@ def insert_process(process: Process) -> Statement:
         "text": process.space.text,
         "nice": process.nice,
         "tools": None if process.tools is None else json.dumps(process.tools),
-        "limits": json.dumps(process.limits.as_given()),
+        "limits": json.dumps(process.limits.given),
         "budget": process.budget,
         "lender": process.lender,
         "aliases": json.dumps(dict(process.aliases or {})),

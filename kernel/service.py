@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import time
 from collections.abc import Callable, Hashable
@@ -14,7 +13,7 @@ from typing import Protocol
 from .. import __version__
 from ..memory.swap import read_pages
 from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME, SyscallError
-from . import checkpoint, childspec, limits, messages
+from . import checkpoint, childspec, limits, listing, messages
 from .bus import Subscriber
 from .checkpoint_file import read_file, write_file
 from .kernel import Kernel
@@ -57,7 +56,7 @@ class Service:
             case messages.Status():
                 return self._status()
             case messages.Ps():
-                return {"processes": self._processes()}
+                return {"processes": listing.columns(self._kernel.table)}
             case messages.Spawn():
                 return await self._spawn(request, client)
             case messages.Send(pid, text):
@@ -65,7 +64,7 @@ class Service:
             case messages.Attach(pid):
                 process = self._kernel.table.find(pid)
                 client.attach(pid, client.send_event)
-                return process.info()
+                return listing.info(process)
             case messages.Detach(pid):
                 client.detach(pid)
             case messages.Supervise():
@@ -113,17 +112,6 @@ class Service:
             case messages.Halt():
                 self._halt()
         return {}
-
-    def _processes(self) -> list[messages.ProcessInfo]:
-        """The collector is paused: of ten thousand rows, none of which is garbage, it would make
-        half of the time."""
-        collects = gc.isenabled()
-        gc.disable()
-        try:
-            return [process.info() for process in self._kernel.table]
-        finally:
-            if collects:
-                gc.enable()
 
     def _status(self) -> messages.KernelStatus:
         kernel = self._kernel

@@ -53,7 +53,7 @@ class AsyncClient:
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         try:
             wire.transport.write(line)
-            return result_of(await reply)
+            return result_of(op, await reply)
         except asyncio.CancelledError:
             raise Interrupted from None
         finally:

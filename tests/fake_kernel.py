@@ -154,7 +154,12 @@ class FakeKernel:
         }
 
     async def on_ps(self, **_: Any) -> dict[str, Any]:
-        return {"processes": [process.info for process in self.processes.values()]}
+        infos = [process.info for process in self.processes.values()]
+        columns: dict[str, Any] = {
+            name: [info[name] for info in infos] for name in Process(0, "", False).info
+        }
+        columns["usage"] = {name: [usage[name] for usage in columns["usage"]] for name in USAGE}
+        return {"processes": columns}
 
     async def on_spawn(
         self,

@@ -19,6 +19,12 @@ from typing import Any
 BOOT_TIMEOUT_S = 240.0
 
 
+def rows(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """The processes of a reply to `ps`, which come by columns."""
+    lists = [rows(one) if isinstance(one, dict) else one for one in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
 class Wire:
     """One connection, a line at a time: what any client in any language would do."""
 
@@ -68,6 +74,8 @@ class Wire:
         """The result of a request that must succeed."""
         reply = self.ask(op, timeout_s, **fields)
         assert reply["ok"], reply
+        if op == "ps":
+            return {"processes": rows(reply["result"]["processes"])}
         return reply["result"]
 
     def until(self, event: str, timeout_s: float = 120.0) -> dict[str, Any]:

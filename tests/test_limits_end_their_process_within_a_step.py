@@ -205,5 +205,5 @@ def test_a_limit_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> Non
 
 def test_limits_survive_being_written_down() -> None:
     limits = parse({"tokens": [800, 1000], "wall_s": [1.5, None], "pages": 3})
-    assert parse(limits.as_given()) == limits
+    assert parse(limits.given) == limits
     assert limits.attenuated(Limits()) == Limits().attenuated(limits) == limits

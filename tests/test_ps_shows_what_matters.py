@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import cast
 
 import pytest
 
 from fake_kernel import RunningFake, fake_kernel
-from llmos.kernel.messages import ProcessInfo
-from llmos.shell.client import Record
+from harness import KernelProcess
+from llmos.kernel.messages import ProcessInfo, Usage
+from llmos.shell.client import Client, Record
 from llmos.shell.output import count_text
 from llmos.shell.processes import limits_text, short_columns, table_of, tree
 from terminal import Terminal
@@ -147,3 +149,22 @@ def test_limits_are_written_as_they_are_given() -> None:
         "tokens": [1000, 2000],
     }
     assert limits_text(limits) == "engine_s=1.5 pages=100: tokens=1000:2000"
+
+
+def test_a_list_says_of_each_process_all_that_is_said_of_one(sim_kernel: KernelProcess) -> None:
+    """The list comes by columns, a single process as an object."""
+    with Client(str(sim_kernel.socket)) as client:
+        bounds = {"limits": {"tokens": [1000, 2000]}, "budget": 100, "nice": 3}
+        pid = client.ask("spawn", interactive=True, name="bounded", **bounds)["pid"]
+        one = client.ask("attach", pid=pid)
+        while one.waits_for != "a message":
+            client.event(pid, timeout_s=30)
+            one = client.ask("attach", pid=pid)
+        listed = client.ask("ps").processes
+        assert [info for info in listed if info.pid == pid] == [one]
+        assert len({info.pid for info in listed}) == len(listed) > 1
+        assert set(one) == {field.name for field in fields(ProcessInfo)}
+        assert set(one.usage) == {field.name for field in fields(Usage)}
+        assert (one.limits, one.budget, one.nice) == tuple(bounds.values())
+        client.ask("kill", pid=pid, signal="KILL")
+        client.ask("wait", pid=pid)

@@ -28,13 +28,13 @@ def test_a_failure_restarts_those_that_the_strategy_names(
         supervisor = await supervise(kernel, *staying("a", "b", "c"), strategy=strategy)
         before = await at_rest(kernel, supervisor, "a", "b", "c")
         assert {one.group for one in before.values()} == {supervisor.pid}
-        assert supervisor.info().waits_for == "3 children, 0 restarts"
+        assert supervisor.waits_for == "3 children, 0 restarts"
         await fail(kernel, before["b"])
         await asyncio.sleep(1.0)
         after = await at_rest(kernel, supervisor, "a", "b", "c")
         changed = "".join(name for name in "abc" if before[name].pid != after[name].pid)
         assert changed == restarted
-        assert supervisor.info().waits_for == "3 children, 1 restart"
+        assert supervisor.waits_for == "3 children, 1 restart"
 
     simulate(tmp_path, main, script=script)
 
@@ -99,13 +99,13 @@ def test_slow_failures_are_restarted_for_ever_on_a_bounded_number_of_pages(
             assert len(supervisor.space) <= 12
         assert supervisor.image > 3
         await at_rest(kernel, supervisor, "a")
-        assert supervisor.info().waits_for == "1 child, 30 restarts"
+        assert supervisor.waits_for == "1 child, 30 restarts"
         return supervisor.pid
 
     async def again(kernel: Kernel, _: SimulatedDriver) -> None:
         supervisor = kernel.table.find(pid)
         await at_rest(kernel, supervisor, "a")
-        assert supervisor.info().waits_for == "1 child, 30 restarts"
+        assert supervisor.waits_for == "1 child, 30 restarts"
 
     pid = simulate(tmp_path, first, script=script)
     simulate(tmp_path, again, script=script)

@@ -19,7 +19,7 @@ Errors, and whose fault they are:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from ...memory.draft import EMPTY, Draft
@@ -161,7 +161,9 @@ class Totals:
                     self.requests + 1,
                 )
             case Delta(num_tokens=num_tokens):
-                return replace(self, tokens_out=self.tokens_out + num_tokens)
+                return Totals(
+                    self.tokens_in, self.tokens_cached, self.tokens_out + num_tokens, self.requests
+                )
         return self
 
 

@@ -1,8 +1,8 @@
 """The vLLM driver: AsyncLLM in the kernel's process, its EngineCore a child.
 
 This file is the engine's life and its requests; how a conversation becomes tokens is in
-`vllm_chat.py`, how tokens become an answer in `vllm_answer.py`. Written for vLLM 0.32; a version
-that lacks something is named in the error.
+`vllm_chat.py` and `vllm_tools.py`, how tokens become an answer in `vllm_answer.py`. Written for
+vLLM 0.32; a version that lacks something is named in the error.
 
 Two settings decide the start-up time on a CPU (each process imports for many seconds): the
 executor is `uni` (no third process for the worker), and the EngineCore is forked after the
@@ -106,6 +106,9 @@ class VllmDriver:
         except Exception as error:
             log.exception("vLLM did not start")
             raise EngineUnusable(f"vLLM cannot serve {self.model}: {error}") from error
+        # What an engine needs lives as long as it does, and is a million objects: a full collection
+        # looks at each of them, and everybody waits for most of a second.
+        gc.freeze()
         config = self._llm.vllm_config
         window = config.model_config.max_model_len
         blocks = config.cache_config.num_gpu_blocks or 0
@@ -197,6 +200,7 @@ class VllmDriver:
             with contextlib.suppress(Exception):
                 await asyncio.get_running_loop().run_in_executor(self._thread, llm.shutdown)
             del llm
+            gc.unfreeze()
             gc.collect()  # AsyncLLM is part of a cycle, and its __del__ fails at interpreter exit
         self._thread.shutdown(wait=False)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
@@ -256,16 +260,14 @@ class VllmDriver:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        llm = self._llm
-        params = rendered.sampling_params.clone()
-        params.max_tokens -= draft_tokens
-        params.detokenize = False  # the reader does it
+        llm, chat = self._llm, self._chat
+        assert chat is not None
         request_id = f"llmos-{next(self._ids)}"
+        engine_input = _with_tokens(rendered.engine_input, token_ids)
         finished = False
-        stream = llm.generate(
-            _with_tokens(rendered.engine_input, token_ids), params, request_id, priority=priority
-        )
         try:
+            params = chat.submission(rendered, draft_tokens)
+            stream = llm.generate(engine_input, params, request_id, priority=priority)
             async with contextlib.aclosing(stream):
                 async for output in stream:
                     finished = output.finished

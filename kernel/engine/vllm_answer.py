@@ -13,6 +13,10 @@ from typing import Any
 
 from .driver import ToolCall
 
+CALL_TOKENS_AT_ONCE = 16
+"""Parsers read a call from its beginning each time: token by token it would cost the square of its
+length, and nobody sees anything of it before it is whole."""
+
 
 class AnswerReader:
     """Reads one answer as its tokens come: what people may see, and the calls in it.
@@ -32,6 +36,8 @@ class AnswerReader:
         self._detokenizer = _detokenizer(tokenizer, sampling_params, prompt_token_ids)
         self._prompt_token_ids = prompt_token_ids
         self._raw = ""  # all that was detokenised
+        self._unparsed: list[int] = []  # tokens of a call that the parser has not seen yet,
+        self._unparsed_raw = ""  # and their text
         self._calls: dict[int, list[str]] = {}
         self._call_names: dict[int, str] = {}
         self.text = ""
@@ -48,12 +54,18 @@ class AnswerReader:
         if self._parser is None:
             self.text += raw
         elif token_ids or finish_reason is not None:
-            self._parse(raw, token_ids, finish_reason is not None)
+            self._unparsed += token_ids
+            self._unparsed_raw += raw
+            finished = finish_reason is not None
+            if finished or not self._call_names or len(self._unparsed) >= CALL_TOKENS_AT_ONCE:
+                self._parse(finished)
 
-    def _parse(self, raw: str, token_ids: Sequence[int], finished: bool) -> None:
+    def _parse(self, finished: bool) -> None:
+        raw, token_ids = self._unparsed_raw, self._unparsed
+        self._unparsed_raw, self._unparsed = "", []
         message = self._parser.parse_delta(
             delta_text=raw,
-            delta_token_ids=list(token_ids),
+            delta_token_ids=token_ids,
             request=self._request,
             prompt_token_ids=self._prompt_token_ids,
             finished=finished,

@@ -7,18 +7,16 @@ those of `vllm serve`, so that any model family it serves works here; only HTTP 
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 from dataclasses import dataclass
 from typing import Any
 
-from .driver import ChatRequest, EngineRefused, Message, Prompt, ToolSpec
+from .driver import ChatRequest, EngineRefused, Message, Prompt
 from .toolparser import guess_tool_parser
 from .vllm_answer import AnswerReader, call_marks
+from .vllm_tools import Toolset, Toolsets
 
 log = logging.getLogger(__name__)
-
-MAX_GRAMMARS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,7 @@ class Rendered:
     chat_request: Any
     engine_input: Any
     sampling_params: Any
+    toolset: Toolset | None = None
 
 
 class Chat:
@@ -39,6 +38,7 @@ class Chat:
         from vllm.renderers.online_renderer import OnlineRenderer
 
         self._request_class = ChatCompletionRequest
+        self._config = llm.vllm_config
         self._model_config = llm.model_config
         self._tokenizer = llm.renderer.get_tokenizer()
         parser_name = tool_parser or guess_tool_parser(
@@ -66,67 +66,52 @@ class Chat:
             tool_strict_level="parameter",
         )
         self._stop_ids = _stop_ids(llm)
-        self._grammars: dict[tuple[ToolSpec, ...], Any] = {}
+        self._toolsets = Toolsets(
+            self._request_class, self._parser_class, self._tokenizer, self._model_config
+        )
         self._defaults = _default_sampling(llm.model_config)
 
     async def render(self, request: ChatRequest) -> Prompt:
         from vllm.exceptions import VLLMClientError
 
-        chat = self._chat_request(request)
         try:
-            engine_input = await self._tokenize(chat)
-            chat = self._constrained(chat, request.tools)
+            toolset = self._toolsets.of(request.tools)
+            chat = self._chat_request(request, toolset)
+            engine_input = await self._tokenize(chat, toolset)
         except (VLLMClientError, ValueError, TypeError) as error:
             raise EngineRefused(str(error)) from error
         num_tokens = len(engine_input["prompt_token_ids"])
-        return Prompt(
-            request,
-            num_tokens,
-            Rendered(chat, engine_input, self._sampling_params(chat, request, num_tokens)),
-        )
+        params = self._sampling_params(chat, request, num_tokens)
+        return Prompt(request, num_tokens, Rendered(chat, engine_input, params, toolset))
 
-    async def _tokenize(self, chat: Any) -> Any:
+    async def _tokenize(self, chat: Any, toolset: Toolset | None) -> Any:
         if self._renderer.use_harmony:
             _, (engine_input,) = await self._renderer.render_chat(chat)
             return engine_input
-        # No parser here: it would make the grammar anew on every turn; `_constrained` keeps it.
+        # No parser here: it would make the grammar anew on every turn; the toolset keeps it.
         _, (engine_input,) = await self._renderer.preprocess_chat(
             chat,
             chat.messages,
             default_template=None,
             default_template_content_format="auto",
             default_template_kwargs=None,
-            tool_dicts=[tool.model_dump() for tool in chat.tools] if chat.tools else None,
+            tool_dicts=None if toolset is None else toolset.template_dicts,
         )
         return engine_input
 
-    def _chat_request(self, request: ChatRequest) -> Any:
-        return self._request_class(
+    def _chat_request(self, request: ChatRequest, toolset: Toolset | None) -> Any:
+        chat = self._request_class(
             model=self._model_config.model,
             messages=[_openai_message(message) for message in request.messages],
-            tools=[_openai_tool(tool) for tool in request.tools] or None,
-            tool_choice="auto" if request.tools else None,
+            tools=None if toolset is None else toolset.params,
+            tool_choice=None if toolset is None else "auto",
             temperature=request.sampling.temperature,
             seed=request.sampling.seed,
             stream=True,
         )
-
-    def _constrained(self, chat: Any, tools: tuple[ToolSpec, ...]) -> Any:
-        """The request with its grammar, which depends on the tools alone: made once for each
-        set of tools (a millisecond or more), then shared."""
-        if not tools or self._parser_class is None:
-            return chat
-        grammar = self._grammars.get(tools)
-        if grammar is None:
-            parser = self._parser_class(
-                self._tokenizer, chat.tools, model_config=self._model_config
-            )
-            adjusted = parser.adjust_request(request=chat)
-            grammar = (_without_blanks(adjusted.structured_outputs), adjusted.skip_special_tokens)
-            if len(self._grammars) >= MAX_GRAMMARS:
-                self._grammars.clear()
-            self._grammars[tools] = grammar
-        chat.structured_outputs, chat.skip_special_tokens = grammar
+        if toolset is not None:
+            chat.structured_outputs = toolset.structured_outputs
+            chat.skip_special_tokens = toolset.skip_special_tokens
         return chat
 
     def count_tokens(self, text: str) -> int:
@@ -144,6 +129,16 @@ class Chat:
         longest = request.sampling.max_tokens or self._defaults.get("max_tokens") or room
         params = chat.to_sampling_params(min(room, longest), self._defaults)
         params.output_kind = RequestOutputKind.DELTA
+        return params
+
+    def submission(self, rendered: Rendered, draft_tokens: int) -> Any:
+        """Sampling parameters for what follows the draft. Raises ValueError where no backend of
+        vLLM takes the grammar."""
+        params = rendered.sampling_params.clone()
+        params.max_tokens -= draft_tokens
+        params.detokenize = False  # the reader does it
+        if rendered.toolset is not None:
+            rendered.toolset.verify(params, self._config, self._tokenizer)
         return params
 
     def reader(self, rendered: Rendered) -> AnswerReader:
@@ -164,6 +159,8 @@ class Chat:
         """A reader that has read as much of a draft as an engine can go on from: up to where a
         call may have begun (the grammar of calls has to see a call's first token), without the
         token that ended the answer, and so that one token can be generated."""
+        if not token_ids:
+            return self.reader(rendered)
         params = rendered.sampling_params
         stops = {*self._stop_ids, *(params.stop_token_ids or ())}
         token_ids = tuple(itertools.takewhile(lambda token: token not in stops, token_ids))
@@ -200,41 +197,6 @@ def _openai_message(message: Message) -> dict[str, Any]:
     if message.role == "tool":
         chat["tool_call_id"] = message.call_id
     return chat
-
-
-def _openai_tool(tool: ToolSpec) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "function": {
-            "name": tool.name,
-            "description": tool.description,
-            "parameters": tool.parameters,
-        },
-    }
-
-
-def _without_blanks(structured_outputs: Any) -> Any:
-    """At most one blank in a row inside constrained JSON: a weak model otherwise fills its
-    budget with them."""
-    tag = getattr(structured_outputs, "structural_tag", None)
-    if tag is None:
-        return structured_outputs
-
-    def visit(node: Any) -> None:
-        if isinstance(node, dict):
-            if node.get("type") == "json_schema" and node.get("style", "json") == "json":
-                node["max_whitespace_cnt"] = 1
-            else:
-                for child in node.values():
-                    visit(child)
-        elif isinstance(node, list):
-            for child in node:
-                visit(child)
-
-    tree = json.loads(tag)
-    visit(tree)
-    structured_outputs.structural_tag = json.dumps(tree)
-    return structured_outputs
 
 
 def _default_sampling(model_config: Any) -> dict[str, Any]:

@@ -10,7 +10,9 @@ SignalName = Literal["INT", "TERM", "KILL", "STOP", "CONT", "USR1", "XCPU"]
 
 @dataclass(frozen=True, slots=True)
 class Ps:
-    """→ `{"processes": [ProcessInfo, …]}`, by pid; zombies included until reaped."""
+    """→ `{"processes": {"pid": [1, 4, …], "parent": [0, 1, …], …}}`: a `ProcessInfo` a process, by
+    columns (those of `usage` are again an object), in the order of the pids; zombies included until
+    reaped."""
 
     op: Literal["ps"] = "ps"
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 EngineState = Literal["loading", "ready", "restarting", "failed"]
 
 
-@dataclass(slots=True)  # not frozen, as ProcessInfo
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a process has cost so far."""
 
@@ -19,7 +19,7 @@ class Usage:
     engine_s: float = 0.0
 
 
-@dataclass(slots=True)  # not frozen: one `ps` makes thousands, and it would take twice as long
+@dataclass(frozen=True, slots=True)
 class ProcessInfo:
     """A row of `ps`. `waits_for` says what a blocked process waits for, in words; `limits` are
     soft and hard, None where there is none; `budget` is what was granted, not what is left."""
