@@ -23,8 +23,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .embedding_vllm import PREFIX
 from .embedding_worker import FAILED, HEADER, HELLO, TEXTS
+from .vllm_embedding import PREFIX
 
 Vectors = npt.NDArray[np.float32]
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .embedding_vllm import PREFIX, VllmModel
+from .vllm_embedding import PREFIX, VllmModel
 
 HEADER = struct.Struct("<IBII")
 """Bytes of the body, kind, rows, columns."""
