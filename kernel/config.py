@@ -38,6 +38,7 @@ class KernelConfig:
     sampling: Sampling = field(default_factory=Sampling)
     max_steps: int = 32
     max_processes: int = 10_000
+    max_session_processes: int = 256
     max_depth: int = 8
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
@@ -91,6 +92,13 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--max-steps", type=_positive, default=32, help="generations in one turn")
     add("--max-processes", type=_positive, default=10_000, help="live processes")
     add(
+        "--max-session-processes",
+        type=_positive,
+        default=256,
+        help="live processes of one session, so that agents which start agents stop at some point"
+        " (default: %(default)s)",
+    )
+    add(
         "--eviction",
         choices=eviction.names(),
         default=eviction.DEFAULT,
@@ -135,6 +143,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         sampling=Sampling(options.temperature, options.max_tokens),
         max_steps=options.max_steps,
         max_processes=options.max_processes,
+        max_session_processes=options.max_session_processes,
         eviction=options.eviction,
         recall_tokens=options.recall_tokens,
         embedding_model=options.embedding_model,

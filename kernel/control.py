@@ -228,7 +228,8 @@ class Control(Plumbing):
                     raise EAGAIN(f"process {pid} is having a child", hint="try again")
 
                 def change() -> None:
-                    process.session = pid
+                    if pid in self.table:
+                        self.table.begin_session(process)
                     self._regroup(process, pid)
 
                 await self.journal.commit([records.update(pid, pgid=pid, sid=pid)], change)

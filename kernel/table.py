@@ -6,7 +6,7 @@ size of the answer, whatever the number of processes.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from ..syscalls.errno import ESRCH
@@ -21,6 +21,7 @@ class ProcessTable:
         self._children: defaultdict[int, dict[int, Process]] = defaultdict(dict)
         self._zombies: defaultdict[int, dict[int, Process]] = defaultdict(dict)  # by parent
         self._groups: defaultdict[int, dict[int, Process]] = defaultdict(dict)
+        self._sessions: Counter[int] = Counter()  # how many of them are alive
         self._alive = 0
         self._next_pid = next_pid
 
@@ -52,6 +53,7 @@ class ProcessTable:
         self._children[process.parent][process.pid] = process
         self._groups[process.group][process.pid] = process
         self._alive += process.alive
+        self._sessions[process.session] += process.alive
         if not process.alive:
             self._zombies[process.parent][process.pid] = process
         self._next_pid = max(self._next_pid, process.pid + 1)
@@ -96,6 +98,10 @@ class ProcessTable:
     def num_alive(self) -> int:
         return self._alive
 
+    def num_in_session(self, session: int) -> int:
+        """Of those that are alive."""
+        return self._sessions[session]
+
     # ---- changes --------------------------------------------------------------------------
 
     def reparent(self, process: Process, parent: int) -> None:
@@ -111,18 +117,31 @@ class ProcessTable:
         process.group = group
         self._groups[group][process.pid] = process
 
+    def begin_session(self, process: Process) -> None:
+        """It leads a session of its own from now on."""
+        self._leave_session(process)
+        process.session = process.pid
+        self._sessions[process.session] += process.alive
+
     def note_death(self, process: Process) -> None:
         """A process of the table has become a zombie."""
         self._alive -= 1
+        self._sessions[process.session] -= 1
         self._zombies[process.parent][process.pid] = process
 
     def remove(self, pid: int) -> None:
         process = self._processes.pop(pid)
         self._alive -= process.alive
+        self._leave_session(process)
         self._leave(self._children, process.parent, pid)
         if not process.alive:
             self._leave(self._zombies, process.parent, pid)
         self._leave(self._groups, process.group, pid)
+
+    def _leave_session(self, process: Process) -> None:
+        self._sessions[process.session] -= process.alive
+        if not self._sessions[process.session]:
+            del self._sessions[process.session]
 
     @staticmethod
     def _leave(index: defaultdict[int, dict[int, Process]], key: int, pid: int) -> None:

@@ -115,6 +115,21 @@ def test_a_fork_bomb_is_refused_with_a_reason(tmp_path: Path) -> None:
     simulate(tmp_path, main, script=parent_script, max_processes=5)
 
 
+def test_a_session_that_multiplies_is_stopped_and_hurts_no_other(tmp_path: Path) -> None:
+    async def main(kernel: Kernel, _: SimulatedDriver) -> None:
+        root = await kernel.spawn(task="long", name=None, root=ROOT)
+        child = await kernel.fork(root)
+        await kernel.fork(child)
+        with pytest.raises(EAGAIN, match=f"3 processes of session {root.pid} are alive"):
+            await kernel.fork(child)
+        other = await kernel.spawn(task="long", name=None, root=ROOT)
+        await kernel.fork(other)
+        await kernel.set_session(child)
+        await kernel.fork(root)
+
+    simulate(tmp_path, main, script=parent_script, max_session_processes=3)
+
+
 def test_a_chain_of_children_ends_at_a_depth(tmp_path: Path) -> None:
     async def main(kernel: Kernel, _: SimulatedDriver) -> None:
         parent = INIT_PID
