@@ -230,10 +230,10 @@ class Births(Plumbing):
                 f"{self.config.max_processes} processes are alive, which is the limit",
                 hint="wait for some to end",
             )
-        most = self.config.max_session_processes
-        if above.pid != INIT_PID and self.table.num_in_session(above.session) >= most:
+        in_session = self.config.max_session_processes
+        if above.pid != INIT_PID and self.table.num_in_session(above.session) >= in_session:
             raise EAGAIN(
-                f"{most} processes of session {above.session} are alive, which is the limit",
+                f"{in_session} processes of session {above.session} are alive, which is the limit",
                 hint="wait for some of them, or boot with a larger --max-session-processes",
             )
         depth = sum(1 for _ in self.table.ancestors(above.pid))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -32,13 +32,14 @@ MAX_PAGES = 8
 """Pages that come back at once."""
 ALLOWANCE_TOKENS = 512
 """Of the result of `recall`."""
-PROVENANCE_TOKENS = 20
+PROVENANCE_TOKENS = 8
 EXCERPT_CHARACTERS = 600
 SIMILAR = 0.4
 """Cosine from which on a passage has to do with a question that it shares no word with; MiniLM puts
 two texts about different things at 0 to 0.3."""
 REMIND_TIMEOUT_S = 0.5
-_NUMBER = re.compile(r"\(page (\d+), ")
+_WORD = re.compile(r"[^\W_]+")
+_NUMBER = re.compile(r"^page (\d+)[:,]", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,10 @@ class Recalled:
     text: str
     created: float
 
-    def __str__(self) -> str:
-        when = datetime.fromtimestamp(self.created, UTC)
-        return f"{self.text} (page {self.vpn}, {self.role}, {when:%Y-%m-%d %H:%M})"
+    def told(self, now: float) -> str:
+        """As the agent reads it; the day is said when it is not today."""
+        day, today = (datetime.fromtimestamp(at, UTC).date() for at in (self.created, now))
+        return f"page {self.vpn}{f', {day}' if day != today else ''}: {self.text}"
 
 
 class Retrieval:
@@ -133,21 +135,29 @@ class Retrieval:
 
 
 def _within(most: int, found: Sequence[tuple[Hit, StoredPage]]) -> list[Recalled]:
-    """Those that `most` tokens hold, each text once."""
+    """Those that `most` tokens hold. What says no more than a better one does is left out."""
     left = most
     chosen: list[Recalled] = []
-    said: set[str] = set()
     for hit, stored in found:
         page = stored.page
         text = excerpt(page.text, hit.matched)
-        if text in said or len(chosen) == MAX_PAGES:
+        if len(chosen) == MAX_PAGES or says_the_same(text, (one.text for one in chosen)):
             continue
-        said.add(text)
         tokens = page.num_tokens * len(text) // max(len(page.text), 1) + PROVENANCE_TOKENS
         if tokens <= left:
             left -= tokens
             chosen.append(Recalled(page.vpn, page.role, text, page.created))
     return chosen
+
+
+def says_the_same(text: str, others: Iterable[str]) -> bool:
+    """Is a text contained in one of the others, or one of them in it?"""
+    mine = _plain(text)
+    return any(theirs in mine or mine in theirs for theirs in map(_plain, others))
+
+
+def _plain(text: str) -> str:
+    return " " + " ".join(_WORD.findall(text.casefold())) + " "
 
 
 def _out_of_sight(process: Process) -> tuple[Scope, ...]:

@@ -117,7 +117,8 @@ class Stepper(Generation):
         found = await self._interruptible(self._kernel.retrieval.remind(self._process, message))
         if not found:
             return None
-        words = "\n".join(str(page) for page in reversed(found))
+        now = self._kernel.clock()
+        words = "\n".join(page.told(now) for page in reversed(found))
         return self._new_page("user", f"(from earlier:\n{words})", recalled=True)
 
     async def _trap(self, call: Call) -> None:

@@ -45,7 +45,7 @@ def test_a_message_brings_back_what_it_is_about(tmp_path: Path) -> None:
         process = await forgetful(kernel)
         await say(kernel, process, "tell me of the flowerpot")
         [reminder] = [e.page for e in process.space.resident if e.page.recalled]
-        assert FACT in reminder.text and "page 0, user" in reminder.text
+        assert FACT in reminder.text and "page 0" in reminder.text
         assert process.space.resident[-2].page.text == "tell me of the flowerpot"
         await say(kernel, process, "good morning")
         assert len([e for e in process.space.resident if e.page.recalled]) == 1, "not about it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...memory.notes import find_notes, write_note
-from ..retrieval import parse_when
+from ..retrieval import parse_when, says_the_same
 from .calling import Calling
 
 
@@ -16,8 +16,10 @@ class Notes(Calling):
     async def recall(self, query: str, when: str = "") -> list[str]:
         """Notes, and pages that the caller can no longer see, the best match last."""
         kernel = self._kernel
-        days = parse_when(when, kernel.clock())
+        now = kernel.clock()
+        days = parse_when(when, now)
         self.effects.recalled = True
         notes = [] if when else await kernel.journal.read(lambda c: find_notes(c, query))
         pages = await kernel.retrieval.recall(self._caller, query, days)
-        return [*(str(page) for page in reversed(pages)), *notes]
+        told = [page.told(now) for page in reversed(pages) if not says_the_same(page.text, notes)]
+        return [*told, *notes]
