@@ -44,6 +44,7 @@ class KernelConfig:
     last_turn_tokens: int = 128
     eviction: str = eviction.DEFAULT
     recall_tokens: int | None = None
+    summaries: bool = False
     embedding_model: str = MINILM
     watermarks: Watermarks = field(default_factory=Watermarks)
 
@@ -113,6 +114,11 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         f" (default: {RECALL_TOKENS}; 0 for the pilot, which has not learned to read it)",
     )
     add(
+        "--summaries",
+        action="store_true",
+        help="let the model sum up what leaves a window, in the background",
+    )
+    add(
         "--embedding-model",
         default=MINILM,
         help="by what pages are found by their meaning: a name, a folder, or - for words alone"
@@ -146,6 +152,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         max_session_processes=options.max_session_processes,
         eviction=options.eviction,
         recall_tokens=options.recall_tokens,
+        summaries=options.summaries,
         embedding_model=options.embedding_model,
         watermarks=_watermarks(parser, options.high, options.low),
     )

@@ -98,6 +98,7 @@ class Core(ABC):
         self._at_work: dict[int, Running] = {}
         self._regrouping = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
+        self._pastimes: set[asyncio.Task[None]] = set()
         self._unborn: Counter[int] = Counter()  # by parent: births that are being committed
         self._reaped = Accounting()
         self._carried = Accounting()
@@ -118,6 +119,12 @@ class Core(ABC):
         self._errands.add(task)
         task.add_done_callback(self._errand_done)
 
+    def pastime(self, work: Coroutine[object, object, None]) -> None:
+        """Something that is good to have, and that a halt cuts off."""
+        task = asyncio.create_task(work)
+        self._pastimes.add(task)
+        task.add_done_callback(self._errand_done)
+
     async def to_the_end(self, work: Coroutine[object, object, None]) -> None:
         """Do it, and to the end also if the caller is cancelled meanwhile."""
         task = asyncio.create_task(work)
@@ -127,6 +134,7 @@ class Core(ABC):
 
     def _errand_done(self, task: asyncio.Task[None]) -> None:
         self._errands.discard(task)
+        self._pastimes.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("an errand failed", exc_info=task.exception())
 

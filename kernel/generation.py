@@ -35,6 +35,7 @@ from .outlet import SAVE_EVERY_S
 from .pipe import End, Pipe
 from .process import State, Waiting
 from .signals import Signal
+from .summaries import summarise
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +183,9 @@ class Generation(Obedience):
         )
         statements.append(write_space(process.pid, process.image, space, head(space, len(victims))))
         await kernel.journal.commit(statements, lambda: pager.evict(space, victims))
-        kernel.errand(kernel.retrieval.warm_up())
+        kernel.pastime(kernel.retrieval.warm_up())
+        if kernel.config.summaries:
+            kernel.pastime(summarise(kernel, process, pages))
 
     def _request(self) -> ChatRequest:
         process, kernel = self._process, self._kernel

@@ -127,7 +127,9 @@ class Kernel(Births, Control, Endings):
         """Stop stepping; every process goes on from its last page at the next boot. A syscall
         that must not be cut off is given a few seconds to finish."""
         self.parking = True
-        tasks: list[asyncio.Task[None]] = list(self._errands)
+        for pastime in self._pastimes:
+            pastime.cancel()
+        tasks: list[asyncio.Task[None]] = [*self._errands, *self._pastimes]
         for pid, running in self._at_work.items():
             task = self.table.find(pid).task
             if task is not None and not task.done():
