@@ -6,14 +6,14 @@ Between two flushes the prompt only grows at its end.
 
 What is evicted is always whole (`turn.py`): a turn, or a call of it together with its results. The
 newest user message and what follows the last call always stay, and so does every pinned page, with
-what it cannot stand without, while that is within the low watermark. What leaves first are pages
+what it cannot stand without, while that is within the high watermark. What leaves first are pages
 that the process wants no more, then copies: pages that were recalled, which are on disk elsewhere.
 The policy orders the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .address_space import AddressSpace, Entry
@@ -63,14 +63,17 @@ class Pager:
         """Who must leave for the prompt, which now has `prompt_tokens`, to be at the low
         watermark: oldest first; none when nothing more can go. Nothing is changed yet."""
         low = self.thrashing_tokens if space.faults.thrashing else self.low_tokens
+        free, pinned = self._order(space)
         chosen: dict[int, Entry] = {}
-        for group in self._order(space):
+        for group in free:
             if prompt_tokens <= low:
                 break
-            for entry in group.entries:
-                if entry.page.vpn not in chosen:
-                    chosen[entry.page.vpn] = entry
-                    prompt_tokens -= entry.num_tokens
+            prompt_tokens -= _choose(group, chosen)
+        for group in pinned:
+            # More is pinned than there is room for, for instance in a smaller window than before.
+            if prompt_tokens <= (self.high_tokens if chosen else low):
+                break
+            prompt_tokens -= _choose(group, chosen)
         return [chosen[vpn] for vpn in sorted(chosen)]
 
     def flush(self, space: AddressSpace, prompt_tokens: int) -> list[Entry]:
@@ -95,8 +98,9 @@ class Pager:
             for entry in turn.held(vpn)
         )
 
-    def _order(self, space: AddressSpace) -> Iterator[Group]:
-        """What may go, in pieces that go together, in the order in which it goes."""
+    def _order(self, space: AddressSpace) -> tuple[list[Group], list[Group]]:
+        """What may go, in pieces that go together, in the order in which it goes: first these,
+        then, if it must be, what is pinned."""
         found = turns(space.resident)
         copies, unwanted, wanted, pinned = [], [], [], []
         for turn in found:
@@ -104,16 +108,19 @@ class Pager:
                 copies += turn.copies()
             for piece in turn.pieces(past=turn is not found[-1]):
                 if any(entry.pinned for entry in piece):
-                    pinned.append(piece)
+                    pinned.append(Group(piece))
                 elif any(entry.unwanted for entry in piece):
-                    unwanted.append(piece)
+                    unwanted.append(Group(piece))
                 else:
-                    wanted.append(piece)
-        yield from map(Group, unwanted)
-        yield from map(Group, copies)
-        yield from self.policy.order([Group(piece) for piece in wanted])
-        # More is pinned than there is room for, for instance in a smaller window than before.
-        yield from map(Group, pinned)
+                    wanted.append(Group(piece))
+        return [*unwanted, *map(Group, copies), *self.policy.order(wanted)], pinned
+
+
+def _choose(group: Group, chosen: dict[int, Entry]) -> int:
+    """Let its pages be among the chosen; the tokens that this adds."""
+    new = [entry for entry in group.entries if entry.page.vpn not in chosen]
+    chosen.update((entry.page.vpn, entry) for entry in new)
+    return sum(entry.num_tokens for entry in new)
 
 
 def head(space: AddressSpace, leaving: int = 0) -> str:

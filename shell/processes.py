@@ -63,6 +63,7 @@ SORTS: dict[str, Cell] = {
     "out": lambda info: info.usage.tokens_out,
     "calls": lambda info: info.usage.syscalls,
     "tokens": tokens_of,
+    "faults": lambda info: info.faults,
     "left": tokens_left,
     "name": name_of,
 }
@@ -158,6 +159,8 @@ def short_columns(processes: list[ProcessInfo]) -> dict[str, Cell]:
         "OUT": lambda info: count_text(info.usage.tokens_out),
         "CALLS": lambda info: count_text(info.usage.syscalls),
     }
+    if any(info.faults for info in processes):
+        columns["FAULTS"] = lambda info: count_text(info.faults)
     if any(info.budget is not None for info in processes):
         columns["LEFT"] = _left
     return columns
@@ -198,13 +201,14 @@ def _left(info: ProcessInfo) -> str:
 
 
 def _remark(info: ProcessInfo) -> str:
-    """What it waits for, or how it ended."""
+    """What it waits for, or how it ended; first of all, that it thrashes."""
     if info.exit_status is not None:
         words = EXIT_WORDS.get(info.exit_status)
         return f"exit {info.exit_status}" + (f": {words}" if words else "")
     if info.state == "stopped":
         return f"CONT (cont {info.pid})"
-    return " ".join(info.waits_for.split())
+    waits = " ".join(info.waits_for.split())
+    return ", ".join(part for part in ("thrashing!" if info.thrashing else "", waits) if part)
 
 
 # ---- limits ------------------------------------------------------------------------------------
