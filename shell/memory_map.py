@@ -1,8 +1,8 @@
 """The memory map: what a process had in its window over time, and what had left it, as a picture.
 
-Tokens are stacked, and move in steps: up when a page comes, down to the lighter part above when
-pages leave in a flush. SVG is text, so that no library is needed; its colours follow the light or
-the dark theme of whoever shows it.
+The window is above: its tokens are stacked, and go down when pages leave in a flush. Below, on a
+scale of its own, is what has left. SVG is text, so that no library is needed; its colours follow
+the light or the dark theme of whoever shows it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from ..kernel.messages import PageRow, PageTable
 
-WIDTH, HEIGHT = 960, 440
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 84, 46
+WIDTH, HEIGHT = 960, 520
+LEFT, RIGHT = 70, 20
+WINDOW = (84, 344)
+DISK = (376, 474)
+"""From the top to the bottom of each half."""
 MOST_STEPS = WIDTH
 """More moments than there are pixels cannot be seen."""
 
@@ -58,17 +61,23 @@ def drawing(found: PageTable, *, by_time: bool = True) -> str:
     moments, stacks = history(found.pages)
     births = [page.created for page in found.pages]
     xs = moments if by_time else [float(bisect_left(births, at)) for at in moments]
-    scale = _Scale(xs, max((sum(stack) for stack in stacks), default=0), found.window_tokens)
+    in_window = [stack[:-1] for stack in stacks]
+    on_disk = [stack[-1:] for stack in stacks]
+    above = _Scale(xs, WINDOW, max([found.window_tokens or 0, *map(sum, in_window)]))
+    below = _Scale(xs, DISK, max([0, *map(sum, on_disk)]))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
         f' role="img" aria-label="memory of process {found.pid}">',
         f"<style>{STYLE}</style>",
         f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
         *_heading(found),
-        *_grid(scale, moments, births, by_time),
-        *_areas(scale, xs, stacks),
-        *_flushes(scale, found, births, by_time),
-        *_window(scale, found.window_tokens),
+        *_grid(above, 4),
+        *_grid(below, 2),
+        *_axis(below, by_time),
+        *_areas(above, xs, in_window, LAYERS[:-1]),
+        *_areas(below, xs, on_disk, LAYERS[-1:]),
+        *_flushes(above, found, births, by_time),
+        *_mark(above, found.window_tokens),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -111,17 +120,18 @@ def _layer(page: PageRow) -> int:
 class _Scale:
     """Where a moment and a number of tokens are on the picture."""
 
-    def __init__(self, xs: Sequence[float], most: int, window_tokens: int | None) -> None:
+    def __init__(self, xs: Sequence[float], half: tuple[int, int], most: int) -> None:
         self.first = xs[0] if xs else 0.0
         self.last = max(xs[-1] if xs else 0.0, self.first + 1e-9)
-        self.most = _round_up(max(most, window_tokens or 0, 10))
+        self.most = _round_up(max(most, 10))
+        self.top, self.bottom = half
 
     def x(self, at: float) -> float:
         share = (at - self.first) / (self.last - self.first)
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
     def y(self, tokens: float) -> float:
-        return round(HEIGHT - BOTTOM - tokens / self.most * (HEIGHT - TOP - BOTTOM), 1)
+        return round(self.bottom - tokens / self.most * (self.bottom - self.top), 1)
 
 
 def _heading(found: PageTable) -> list[str]:
@@ -148,24 +158,26 @@ def _heading(found: PageTable) -> list[str]:
     return lines
 
 
-def _grid(
-    scale: _Scale, moments: Sequence[float], births: Sequence[float], by_time: bool
-) -> list[str]:
+def _grid(scale: _Scale, steps: int) -> list[str]:
     lines = []
-    for step in range(5):
-        tokens = scale.most * step // 4
+    for step in range(steps + 1):
+        tokens = scale.most * step // steps
         y = scale.y(tokens)
         kind = "grid" if step else "axis"
         lines.append(f'<line class="{kind}" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"/>')
         lines.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{tokens:,}</text>')
-    lines.append(f'<text x="{LEFT - 8}" y="{TOP - 4}" text-anchor="end">tokens</text>')
+    lines.append(f'<text x="{LEFT - 8}" y="{scale.top - 14}" text-anchor="end">tokens</text>')
+    return lines
+
+
+def _axis(scale: _Scale, by_time: bool) -> list[str]:
+    lines = []
     for step in range(5):
         at = scale.first + (scale.last - scale.first) * step / 4
         label = _ago(at - scale.first) if by_time else f"{at:.0f}"
         anchor = ("start", "middle", "middle", "middle", "end")[step]
         lines.append(
-            f'<text x="{scale.x(at)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{anchor}">{label}'
-            "</text>"
+            f'<text x="{scale.x(at)}" y="{scale.bottom + 18}" text-anchor="{anchor}">{label}</text>'
         )
     what = "time since its first page" if by_time else "pages"
     middle = (LEFT + WIDTH - RIGHT) // 2
@@ -173,10 +185,15 @@ def _grid(
     return lines
 
 
-def _areas(scale: _Scale, xs: Sequence[float], stacks: Sequence[Sequence[int]]) -> list[str]:
+def _areas(
+    scale: _Scale,
+    xs: Sequence[float],
+    stacks: Sequence[Sequence[int]],
+    layers: Sequence[tuple[str, str]],
+) -> list[str]:
     """From the top layer down to the axis, each painted over the one above it."""
     lines = []
-    for number in reversed(range(len(LAYERS))):
+    for number, (name, _) in reversed(list(enumerate(layers))):
         if not any(stack[number] for stack in stacks):
             continue
         heights = [sum(stack[: number + 1]) for stack in stacks]
@@ -187,7 +204,7 @@ def _areas(scale: _Scale, xs: Sequence[float], stacks: Sequence[Sequence[int]]) 
         end = WIDTH - RIGHT
         points += [(end, scale.y(heights[-1])), (end, scale.y(0))]
         path = "L".join(f"{x:g} {y:g}" for x, y in points)
-        lines.append(f'<path class="{LAYERS[number][0]}" d="M{path}Z"/>')
+        lines.append(f'<path class="{name}" d="M{path}Z"/>')
     return lines
 
 
@@ -197,14 +214,14 @@ def _flushes(scale: _Scale, found: PageTable, births: Sequence[float], by_time: 
         at = flush.created if by_time else float(bisect_left(births, flush.created))
         x = scale.x(min(max(at, scale.first), scale.last))
         lines.append(
-            f'<line class="flush" x1="{x}" y1="{TOP}" x2="{x}" y2="{HEIGHT - BOTTOM}"><title>'
+            f'<line class="flush" x1="{x}" y1="{WINDOW[0]}" x2="{x}" y2="{DISK[1]}"><title>'
             f"{flush.num_pages:,} pages left: {flush.tokens_before:,} tokens became"
             f" {flush.tokens_after:,}</title></line>"
         )
     return lines
 
 
-def _window(scale: _Scale, window_tokens: int | None) -> list[str]:
+def _mark(scale: _Scale, window_tokens: int | None) -> list[str]:
     if window_tokens is None:
         return []
     y = scale.y(window_tokens)

@@ -94,7 +94,12 @@ def _states(text: str) -> list[str]:
 @verb(
     "ps",
     "list the processes",
-    option("-l", "--long", action="store_true", help="group, session, nice, budget and limits"),
+    option(
+        "-l",
+        "--long",
+        action="store_true",
+        help="group, session, nice, budget, limits, flushes and faults",
+    ),
     option("-t", "--tree", action="store_true", help="children below their parents"),
     option(
         "--sort", type=_column, metavar="COLUMN", completes="column", help=f"by {', '.join(SORTS)}"
@@ -159,8 +164,6 @@ def short_columns(processes: list[ProcessInfo]) -> dict[str, Cell]:
         "OUT": lambda info: count_text(info.usage.tokens_out),
         "CALLS": lambda info: count_text(info.usage.syscalls),
     }
-    if any(info.faults for info in processes):
-        columns["FAULTS"] = lambda info: count_text(info.faults)
     if any(info.budget is not None for info in processes):
         columns["LEFT"] = _left
     return columns
@@ -177,6 +180,8 @@ def long_columns() -> dict[str, Cell]:
         "BUDGET": lambda info: "-" if info.budget is None else count_text(info.budget),
         "LEFT": _left,
         "LIMITS": lambda info: limits_text(info.limits) or "-",
+        "FLUSHES": lambda info: count_text(info.evictions),
+        "FAULTS": lambda info: count_text(info.faults),
     }
 
 
