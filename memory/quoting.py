@@ -51,7 +51,7 @@ def quoted(page: Page, start: int, end: int) -> str:
         where += f", characters {start} to {end} of {len(text)}"
         if end < len(text):
             where += f"; page_in(page={page.vpn}, start={end}) reads on"
-    return f"({where})\n{text[start:end]}"
+    return f"{where}:\n{text[start:end]}"
 
 
 def fitting(

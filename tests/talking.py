@@ -12,8 +12,9 @@ from llmos.memory.swap import StoredPage, read_pages
 from simulation import until
 
 
-async def agent(kernel: Kernel, *tools: str, root: Path = Path("/")) -> Process:
+async def agent(kernel: Kernel, *tools: str) -> Process:
     """One that is offered these syscalls."""
+    root = Path("/")
     return await kernel.spawn(task=None, name="a", root=root, interactive=True, tools=tools)
 
 
@@ -36,6 +37,14 @@ async def call(kernel: Kernel, process: Process, name: str, /, **arguments: obje
     """What it reads as the result of a call that it makes."""
     await say(kernel, process, f"call {name} {json.dumps(arguments)}")
     return (await stored(kernel, process))[-2].page.text
+
+
+async def read_in(kernel: Kernel, process: Process, text: str) -> Page:
+    """The page that it gets when it reads a text: a shared page, which no worker process has to
+    open."""
+    await kernel.write_shared(process, "text", text)
+    await call(kernel, process, "shared_read", name="text")
+    return (await stored(kernel, process))[-2].page
 
 
 async def talk_past(kernel: Kernel, process: Process) -> int:

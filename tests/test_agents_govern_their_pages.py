@@ -13,10 +13,10 @@ from llmos.kernel.engine.simulated import SimulatedDriver
 from llmos.kernel.kernel import Kernel
 from llmos.memory.swap import read_forgotten, read_unwanted
 from simulation import Machine, live, simulate, until
-from talking import agent, call, resident, say, stored, talk_past
+from talking import agent, call, read_in, resident, say, stored, talk_past
 
 SMALL = Capacity(max_num_seqs=4, window_tokens=600, kv_cache_tokens=6000)
-TOOLS = ("page_in", "pin", "unpin", "forget", "read_file")
+TOOLS = ("page_in", "pin", "unpin", "forget", "shared_read")
 
 
 def test_a_page_that_has_left_comes_back_as_a_copy_at_the_end(tmp_path: Path) -> None:
@@ -28,8 +28,8 @@ def test_a_page_that_has_left_comes_back_as_a_copy_at_the_end(tmp_path: Path) ->
         head = process.space.system
         before = resident(process)
         result = await call(kernel, process, "page_in", page=0)
-        assert result.endswith(")\nthe key is under the mat")
-        assert result.startswith("(page 0, what the user said, ")
+        assert result.endswith(":\nthe key is under the mat")
+        assert result.startswith("page 0, what the user said, ")
         assert resident(process)[: len(before)] == before, "it comes at the end"
         assert process.space.system == head
         copy = resident(process)[-2]
@@ -63,12 +63,12 @@ def test_a_page_longer_than_the_window_is_read_in_parts_without_a_gap(tmp_path: 
         start, parts = 0, []
         while start < len(text):
             result = await call(kernel, process, "page_in", page=0, start=start)
-            parts.append(result.partition(")\n")[2])
+            parts.append(result.partition(":\n")[2])
             start += len(parts[-1])
         assert "".join(parts) == text
         assert len(parts) > 10
         part = await call(kernel, process, "page_in", page=0, start=7, length=6)
-        assert part.endswith(")\nword-1")
+        assert part.endswith(":\nword-1")
         assert f"characters 7 to 13 of {len(text)}" in part
         assert process.space.num_resident_tokens < SMALL.window_tokens
 
@@ -99,11 +99,9 @@ def test_mistakes_are_told(
 
 
 def test_a_pinned_page_stays_with_what_it_cannot_stand_without(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("the plan is to walk")
-
     async def main(kernel: Kernel, _: SimulatedDriver) -> None:
-        process = await agent(kernel, *TOOLS, root=tmp_path)
-        await say(kernel, process, 'call read_file {"path": "a.txt"}')
+        process = await agent(kernel, *TOOLS)
+        await read_in(kernel, process, "the plan is to walk")
         assert await call(kernel, process, "pin", page=2) == "pinned page 2"
         for _again in range(3):
             await talk_past(kernel, process)
@@ -114,7 +112,7 @@ def test_a_pinned_page_stays_with_what_it_cannot_stand_without(tmp_path: Path) -
         await talk_past(kernel, process)
         assert process.space.find(2) is None
 
-    simulate(tmp_path / "state", main, capacity=SMALL)
+    simulate(tmp_path, main, capacity=SMALL)
 
 
 def test_a_page_that_has_left_is_pinned_as_a_copy(tmp_path: Path) -> None:
@@ -124,7 +122,7 @@ def test_a_page_that_has_left_is_pinned_as_a_copy(tmp_path: Path) -> None:
         await talk_past(kernel, process)
         result = await call(kernel, process, "pin", page=0)
         copy = resident(process)[-2]
-        assert result.startswith(f"pinned as page {copy.vpn}: (page 0, ")
+        assert result.startswith(f"pinned as page {copy.vpn}:\npage 0, ")
         assert result.endswith("the key is under the mat")
         for _again in range(3):
             await talk_past(kernel, process)
@@ -153,13 +151,10 @@ def test_more_than_a_share_cannot_be_pinned_and_the_way_out_is_told(tmp_path: Pa
 
 
 def test_a_forgotten_page_leaves_first_and_stays_on_disk(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a long report " * 5)
-
     async def main(kernel: Kernel, _: SimulatedDriver) -> None:
-        process = await agent(kernel, *TOOLS, root=tmp_path)
+        process = await agent(kernel, *TOOLS)
         await say(kernel, process, "the first message")
-        await say(kernel, process, 'call read_file {"path": "a.txt"}')
-        (report,) = [page for page in resident(process) if page.role == "tool"]
+        report = await read_in(kernel, process, "a long report " * 5)
         assert kernel.pager is not None
         assert kernel.pager.victims(process.space, 10_000)[0].page.vpn == 0
         forgot = await call(kernel, process, "forget", page=report.vpn)
@@ -174,7 +169,7 @@ def test_a_forgotten_page_leaves_first_and_stays_on_disk(tmp_path: Path) -> None
         found = await kernel.journal.read(lambda c: read_forgotten(c, 0, 10))
         assert found == [(1, f"{process.pid}.0", report.vpn)]
 
-    simulate(tmp_path / "state", main, capacity=SMALL)
+    simulate(tmp_path, main, capacity=SMALL)
 
 
 def test_what_a_fork_forgets_its_parent_still_finds(tmp_path: Path) -> None:

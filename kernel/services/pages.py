@@ -70,7 +70,7 @@ class Pages(Calling):
     async def _pin_copy(self, page: int, pager: Pager) -> str:
         space, found = self._caller.space, await self._page(page)
         copy, size = len(space), len(whole(found))
-        text = f"pinned as page {copy}: {quoted(found, 0, size)}"
+        text = f"pinned as page {copy}:\n{quoted(found, 0, size)}"
         # It is going to stand behind the newest page, in the same turn.
         newest = -1 if space.last is None else space.last.vpn
         held = pager.held_tokens(space, newest) + self._kernel.engine.count_tokens(text)
