@@ -20,7 +20,7 @@ from typing import Any
 
 from ..memory import swap
 from ..memory.address_space import AddressSpace, Entry, Origin
-from ..memory.blocks import Block, read_blocks, write_block
+from ..memory.blocks import Block, write_block
 from ..memory.draft import Draft
 from ..memory.page import Call, Page
 from ..memory.swap import write_draft
@@ -59,7 +59,7 @@ async def take(kernel: Kernel, process: Process, *, tree: bool) -> Record:
                 pages.append(asdict(stored.page) | {"checksum": stored.page.checksum()})
             marks = [stored.limit_tokens, stored.pinned, stored.unwanted, stored.evicted]
             table.append([places[frame], *marks])
-        space |= {"table": table, "head": taken["head"], "blocks": taken["blocks"]}
+        space |= {"table": table, "head": taken["head"]}
     return record | {"pages": pages}
 
 
@@ -71,7 +71,6 @@ def _stored(
         {
             "table": swap.read_table(connection, pid, image, num_pages),
             "head": swap.read_space(connection, pid, image, "").head,
-            "blocks": [asdict(block) for block in read_blocks(connection, pid, image)],
         }
         for pid, image, num_pages in lives
     ]
@@ -105,6 +104,7 @@ def _recorded(kernel: Kernel, process: Process) -> dict[str, Any]:
         "root": str(process.root),
         "interactive": process.interactive,
         "text": process.space.text,
+        "blocks": [asdict(block) for block in process.space.blocks.values()],
         "nice": process.nice,
         "tools": process.tools,
         "limits": process.limits.given,
@@ -186,6 +186,10 @@ async def restore(
             connection.execute(*swap.write_space(process.pid, 0, process.space))
             for block in process.space.blocks.values():
                 connection.execute(*write_block(process.pid, 0, block))
+        for process, record in zip(revived.processes, content["processes"], strict=True):
+            for vpn, (_, _, _, unwanted, _) in enumerate(record["table"]):
+                if unwanted:
+                    connection.execute(*swap.note_forgotten(process.pid, 0, vpn))
         for statements, _ in links:
             for sql, parameters in statements:
                 connection.execute(sql, parameters)

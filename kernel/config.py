@@ -18,6 +18,8 @@ from .engine.driver import Sampling
 PILOT = "pilot"
 DRIVERS = ("vllm", "simulated")
 RECALL_TOKENS = 256
+PREVIEW_TOKENS = 200
+"""Of a longer result, an agent that can page in the rest sees so much (bench/paging.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class KernelConfig:
     summaries: bool = False
     embedding_model: str = MINILM
     watermarks: Watermarks = field(default_factory=Watermarks)
+    preview_tokens: int = PREVIEW_TOKENS
 
     @property
     def journal(self) -> Path:
@@ -125,6 +128,13 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         " (default: %(default)s)",
     )
     add(
+        "--preview-tokens",
+        type=_positive,
+        default=PREVIEW_TOKENS,
+        help="how much of a long result an agent sees that can page_in the rest"
+        " (default: %(default)s)",
+    )
+    add(
         "--engine-arg",
         action="append",
         default=[],
@@ -155,6 +165,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         summaries=options.summaries,
         embedding_model=options.embedding_model,
         watermarks=_watermarks(parser, options.high, options.low),
+        preview_tokens=options.preview_tokens,
     )
 
 

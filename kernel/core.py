@@ -170,8 +170,15 @@ class Core(ABC):
         return tuple(
             ToolSpec(spec.name, spec.summary, spec.parameters)
             for spec in self.plugins.table.specs()
-            if (spec.listed if process.tools is None else spec.name in process.tools)
+            if self.offers(process, spec.name)
         )
+
+    def offers(self, process: Process, name: str) -> bool:
+        """Does the process's model see this syscall?"""
+        spec = self.plugins.table.find(name)
+        if spec is None or process.tools is not None:
+            return spec is not None and name in (process.tools or ())
+        return spec.listed
 
     def effect_of(self, name: str) -> str:
         """`pure`, `idempotent` or `once`; a call that does not exist has no effect."""

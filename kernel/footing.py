@@ -109,10 +109,8 @@ class Footing:
     ) -> None:
         """To the journal, and with it to the window; `behind` another page, if there is one, that
         comes with it. An assistant page ends the draft."""
-        process, pager = self._process, self._kernel.pager
-        limit = pager.page_tokens if pager and page.role != "assistant" else None
-        if limit is not None and page.num_tokens <= limit:
-            limit = None
+        process = self._process
+        limit = self._limit(page)
         first: list[Statement] = []
         if behind is not None:
             page = replace(page, vpn=behind.vpn + 1)
@@ -142,6 +140,18 @@ class Footing:
             ],
             take_place,
         )
+
+    def _limit(self, page: Page) -> int | None:
+        """How much of a page is read into the window, if not all of it. Of a long result, who can
+        page in the rest sees a preview."""
+        kernel = self._kernel
+        if kernel.pager is None or page.role == "assistant":
+            return None
+        limit = kernel.pager.page_tokens
+        mapped = page.role == "tool" and not page.recalled
+        if mapped and kernel.offers(self._process, "page_in"):
+            limit = min(limit, kernel.config.preview_tokens)
+        return limit if page.num_tokens > limit else None
 
     def _become(self, state: State, waiting: Waiting = NOTHING) -> None:
         process = self._process

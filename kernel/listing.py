@@ -21,6 +21,9 @@ ELSEWHERE = {
     "state": "state._value_",  # `value` is a property of enums, and ten times slower
     "waits_for": "waiting.words",
     "limits": "limits.given",
+    "faults": "space.faults.total",
+    "evictions": "space.faults.evictions",
+    "thrashing": "space.faults.thrashing",
 }
 """Fields that have another name in a process."""
 

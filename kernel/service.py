@@ -13,7 +13,16 @@ from typing import Protocol
 from .. import __version__
 from ..memory.swap import read_pages
 from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME, SyscallError
-from . import checkpoint, childspec, limits, listing, messages
+from . import (
+    audit,
+    checkpoint,
+    childspec,
+    limits,
+    listing,
+    memory_view,
+    messages,
+    procfs,
+)
 from .bus import Subscriber
 from .checkpoint_file import read_file, write_file
 from .kernel import Kernel
@@ -105,6 +114,15 @@ class Service:
                 return await self._wait(pid, timeout_s)
             case messages.Logs(pid):
                 return await self._logs(pid)
+            case messages.Pages(pid):
+                return await memory_view.pages(self._kernel, pid)
+            case messages.DiskUsage():
+                return await memory_view.usage(self._kernel)
+            case messages.Cat(path):
+                return {"text": await procfs.read(self._kernel, path)}
+            case messages.Fsck():
+                num_pages, problems = await audit.audit(self._kernel)
+                return {"pages": num_pages, "problems": problems}
             case messages.Plugins():
                 return {"plugins": self._plugins()}
             case messages.Syscalls(name):

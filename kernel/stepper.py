@@ -153,13 +153,12 @@ class Stepper(Generation):
         """The result, and with it what the call does to the kernel's state. It is kept until the
         journal takes it: the call must not be made again."""
         process = self._process
-        page = self._new_page(
-            "tool", outcome.text, call_id=call.call_id, recalled=outcome.effects.recalled
-        )
-        statements = [records.delete_intent(process.pid, call.call_id), *outcome.effects.statements]
+        effects = outcome.effects
+        page = self._new_page("tool", outcome.text, call_id=call.call_id, recalled=effects.recalled)
+        statements = [records.delete_intent(process.pid, call.call_id), *effects.statements]
         while True:
             try:
-                await self._append(page, statements, outcome.effects.take_place)
+                await self._append(page, statements, effects.take_place)
                 return
             except JournalError as error:
                 await self._wait_for_the_journal(error)

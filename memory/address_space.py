@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from .blocks import Block
 from .faults import Faults
 from .page import Call, Page, Role
+from .quoting import preview
 
 
 @dataclass(slots=True)
@@ -36,17 +37,16 @@ class Entry:
             return self.page.num_tokens
         return min(self.page.num_tokens, self.limit_tokens)
 
+    @property
+    def cut(self) -> bool:
+        """Does the window hold a part of it only?"""
+        return self.limit_tokens is not None and self.page.num_tokens > self.limit_tokens
+
     def shown(self) -> str:
         """The text as the window holds it: the page, or its beginning and how to get the rest."""
-        page = self.page
-        if self.limit_tokens is None or page.num_tokens <= self.limit_tokens:
-            return page.text
-        end = len(page.text) * self.limit_tokens // page.num_tokens
-        return (
-            f"{page.text[:end]}\n"
-            f"(cut here: {page.num_tokens - self.limit_tokens} of {page.num_tokens} tokens "
-            f"are not shown; the whole is page {page.vpn})"
-        )
+        if self.limit_tokens is None or not self.cut:
+            return self.page.text
+        return preview(self.page, self.limit_tokens)
 
 
 @dataclass(frozen=True, slots=True)

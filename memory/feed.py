@@ -10,6 +10,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+from . import swap
 from .compression import decompressed
 from .recall_store import Entry
 
@@ -47,6 +48,14 @@ def pages_after(source: sqlite3.Connection, frame: int, limit: int) -> tuple[int
             session = int(created // DAY_S)
             entries.append(Entry(owner, vpn, text, num_tokens, created, session, heading=role))
     return rows[-1][0], entries
+
+
+def forgotten_after(
+    source: sqlite3.Connection, number: int, limit: int
+) -> tuple[int, list[tuple[str, int]]]:
+    """(number of the last one that was read, (owner, page) of what nobody wants to find)."""
+    rows = swap.read_forgotten(source, number, limit)
+    return (rows[-1][0] if rows else number), [(owner, vpn) for _, owner, vpn in rows]
 
 
 def behind(source: sqlite3.Connection, frame: int) -> int:

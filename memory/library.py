@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import feed, recall_store
+from . import feed, recall_store, swap
 from .corpus import Scope
 from .embedding import Embedder, EmbeddingError
 from .recall import ALWAYS, Hit, Index, When
@@ -135,7 +135,7 @@ class Library:
         found = self._index.statistics()
         return LibraryStatus(
             pages=found.pages,
-            behind=feed.behind(self._source, self._indexed()),
+            behind=feed.behind(self._source, self._noted("indexed")),
             unembedded=found.unembedded,
             cached_bytes=found.cached_bytes,
             rebuilding=self._rebuilding,
@@ -146,13 +146,21 @@ class Library:
 
     def catch_up(self) -> bool:
         """Index some of what has come; is there more?"""
-        last, entries = feed.pages_after(self._source, self._indexed(), AT_ONCE)
-        if last == self._indexed():
-            return False
+        # Read first: what it names is then among the pages that have been indexed.
+        number, forgotten = feed.forgotten_after(self._source, self._noted("forgotten"), AT_ONCE)
+        last, entries = feed.pages_after(self._source, self._noted("indexed"), AT_ONCE)
+        if last == self._noted("indexed"):
+            return self._drop(number, forgotten)
         statements = [one for entry in entries for one in self._index.statements(entry)]
-        statements.append(("INSERT OR REPLACE INTO library VALUES ('indexed', ?)", (str(last),)))
-        self._index.execute(statements)
+        self._index.execute([*statements, _note("indexed", last)])
         return True
+
+    def _drop(self, number: int, forgotten: Sequence[tuple[str, int]]) -> bool:
+        for owner, page in forgotten:
+            self._index.forget_page(owner, page)
+        if forgotten:
+            self._index.execute([_note("forgotten", number)])
+        return bool(forgotten)
 
     async def embed(self) -> bool:
         """Compute the vectors of some pages; is there more to do? Raises EmbeddingError."""
@@ -182,8 +190,9 @@ class Library:
         """What Chroma holds otherwise than the vectors here say."""
         return self._semantic.check(self._connection) if self._semantic else []
 
-    def _indexed(self) -> int:
-        row = self._connection.execute("SELECT value FROM library WHERE key = 'indexed'").fetchone()
+    def _noted(self, key: str) -> int:
+        """The number up to which something was taken over."""
+        row = self._connection.execute("SELECT value FROM library WHERE key = ?", (key,)).fetchone()
         return int(row[0]) if row else 0
 
     def _register_large_owners(self) -> None:
@@ -231,6 +240,10 @@ class Library:
             self._semantic.rebuild(connection, owner, note)
         finally:
             connection.close()
+
+
+def _note(key: str, number: int) -> swap.Statement:
+    return ("INSERT OR REPLACE INTO library VALUES (?, ?)", (key, str(number)))
 
 
 def destroy(database: Path) -> None:

@@ -4,22 +4,23 @@ Eviction goes in large batches between a high and a low watermark: each flush co
 of all that stays, so a few large ones cost a fraction of a sliding window (bench/paging.py).
 Between two flushes the prompt only grows at its end.
 
-What is evicted is always whole: a turn (from a user message to the next one), and inside the
-current turn a call together with its results. The newest user message and what follows the last
-call always stay, and so does every turn with a pinned page, while pins are within the low
-watermark. What leaves first are copies: pages that were recalled, which are on disk elsewhere, and
-pages that the process wants no more. The policy orders the rest.
+What is evicted is always whole (`turn.py`): a turn, or a call of it together with its results. The
+newest user message and what follows the last call always stay, and so does every pinned page, with
+what it cannot stand without, while that is within the high watermark. What leaves first are pages
+that the process wants no more, then copies: pages that were recalled, which are on disk elsewhere.
+The policy orders the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .address_space import AddressSpace, Entry
 from .blocks import rendered
 from .eviction import EvictionPolicy, Group
 from .eviction.oldest import Oldest
+from .turn import turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,17 @@ class Pager:
         """Who must leave for the prompt, which now has `prompt_tokens`, to be at the low
         watermark: oldest first; none when nothing more can go. Nothing is changed yet."""
         low = self.thrashing_tokens if space.faults.thrashing else self.low_tokens
+        free, pinned = self._order(space)
         chosen: dict[int, Entry] = {}
-        for group in self._order(space):
+        for group in free:
             if prompt_tokens <= low:
                 break
-            for entry in group.entries:
-                if entry.page.vpn not in chosen:
-                    chosen[entry.page.vpn] = entry
-                    prompt_tokens -= entry.num_tokens
+            prompt_tokens -= _choose(group, chosen)
+        for group in pinned:
+            # More is pinned than there is room for, for instance in a smaller window than before.
+            if prompt_tokens <= (self.high_tokens if chosen else low):
+                break
+            prompt_tokens -= _choose(group, chosen)
         return [chosen[vpn] for vpn in sorted(chosen)]
 
     def flush(self, space: AddressSpace, prompt_tokens: int) -> list[Entry]:
@@ -84,22 +88,39 @@ class Pager:
         space.head = head(space)
         space.faults.flushed()
 
-    def _order(self, space: AddressSpace) -> Iterator[Group]:
-        """What may go, in pieces that go together, in the order in which it goes."""
-        groups, copies = _pieces(space.resident)
-        pinned, unwanted, wanted = [], [], []
-        for group in groups:
-            if any(entry.pinned for entry in group.entries):
-                pinned.append(group)
-            elif all(entry.unwanted for entry in group.entries):
-                unwanted.append(group)
-            else:
-                wanted.append(group)
-        yield from copies
-        yield from unwanted
-        yield from self.policy.order(wanted)
-        # More is pinned than there is room for, for instance in a smaller window than before.
-        yield from pinned
+    def held_tokens(self, space: AddressSpace, vpn: int = -1) -> int:
+        """Tokens that stay through every flush because a page is pinned, with what it cannot stand
+        without; as if page `vpn` were pinned, too."""
+        return sum(
+            entry.num_tokens
+            for turn in turns(space.resident)
+            if any(entry.pinned or entry.page.vpn == vpn for entry in turn.entries)
+            for entry in turn.held(vpn)
+        )
+
+    def _order(self, space: AddressSpace) -> tuple[list[Group], list[Group]]:
+        """What may go, in pieces that go together, in the order in which it goes: first these,
+        then, if it must be, what is pinned."""
+        found = turns(space.resident)
+        copies, unwanted, wanted, pinned = [], [], [], []
+        for turn in found:
+            if turn is not found[-1]:
+                copies += turn.copies()
+            for piece in turn.pieces(past=turn is not found[-1]):
+                if any(entry.pinned for entry in piece):
+                    pinned.append(Group(piece))
+                elif any(entry.unwanted for entry in piece):
+                    unwanted.append(Group(piece))
+                else:
+                    wanted.append(Group(piece))
+        return [*unwanted, *map(Group, copies), *self.policy.order(wanted)], pinned
+
+
+def _choose(group: Group, chosen: dict[int, Entry]) -> int:
+    """Let its pages be among the chosen; the tokens that this adds."""
+    new = [entry for entry in group.entries if entry.page.vpn not in chosen]
+    chosen.update((entry.page.vpn, entry) for entry in new)
+    return sum(entry.num_tokens for entry in new)
 
 
 def head(space: AddressSpace, leaving: int = 0) -> str:
@@ -107,50 +128,3 @@ def head(space: AddressSpace, leaving: int = 0) -> str:
     gone = space.num_evicted + leaving
     stub = f"({gone} earlier messages are not shown; recall finds what they say.)" if gone else ""
     return "\n".join(part for part in (rendered(space.blocks.values()), stub) if part)
-
-
-def _pieces(resident: tuple[Entry, ...]) -> tuple[list[Group], list[Group]]:
-    """(turns and steps that may leave, oldest first; copies among them that may leave alone)."""
-    turns: list[list[Entry]] = []
-    for entry in resident:
-        # A recalled page of the user's role belongs to the message that it came for.
-        begins = entry.page.role == "user" and not _announced(turns)
-        if begins or not turns:
-            turns.append([])
-        turns[-1].append(entry)
-    if not turns:
-        return [], []
-    current = turns.pop()
-    message = next((i for i, e in enumerate(current) if not _is_recalled_message(e)), len(current))
-    steps: list[list[Entry]] = []
-    for entry in current[message + 1 :]:
-        if entry.page.role == "assistant" or not steps:
-            steps.append([])
-        steps[-1].append(entry)
-    copies = [Group(tuple(copy)) for turn in turns for copy in _copies(turn)]
-    return [Group(tuple(group)) for group in (*turns, *steps[:-1])], copies
-
-
-def _announced(turns: list[list[Entry]]) -> bool:
-    """Is the newest turn so far nothing but what was recalled for a message to come?"""
-    return bool(turns) and all(_is_recalled_message(entry) for entry in turns[-1])
-
-
-def _is_recalled_message(entry: Entry) -> bool:
-    return entry.page.recalled and entry.page.role == "user"
-
-
-def _copies(turn: list[Entry]) -> Iterator[list[Entry]]:
-    """Recalled pages that can leave without the rest of their turn."""
-    step: list[Entry] = []
-    for entry in turn:
-        if _is_recalled_message(entry):
-            yield [entry]
-        elif entry.page.role == "tool":
-            step.append(entry)
-        else:
-            if len(step) > 1 and all(e.page.recalled for e in step[1:]):
-                yield step
-            step = [entry]
-    if len(step) > 1 and all(entry.page.recalled for entry in step[1:]):
-        yield step

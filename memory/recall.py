@@ -163,6 +163,11 @@ class Index:
         self.execute(recall_store.forget(owner))
         self._shelves.pop(owner, None)
 
+    def forget_page(self, owner: str, page: int) -> None:
+        """Drop every key to one page."""
+        self.execute(recall_store.forget_page(owner, page))
+        self._shelves.pop(owner, None)
+
     # ---- searching ------------------------------------------------------------------------
 
     async def search(

@@ -243,6 +243,21 @@ def forget(owner: str) -> list[Statement]:
     ]
 
 
+def forget_page(owner: str, page: int) -> list[Statement]:
+    """Every key to one page goes."""
+    found = "(SELECT id FROM recall_page WHERE owner = ? AND page = ?)"
+    return [
+        (f"DELETE FROM recall_term WHERE owner = ? AND id = {found}", (owner, owner, page)),
+        (f"DELETE FROM recall_vector WHERE id = {found}", (owner, page)),
+        (
+            "INSERT INTO recall_outbox (owner, id) SELECT owner, id FROM recall_page"
+            " JOIN recall_semantic USING (owner) WHERE owner = ? AND page = ?",
+            (owner, page),
+        ),
+        ("DELETE FROM recall_page WHERE owner = ? AND page = ?", (owner, page)),
+    ]
+
+
 def pack(vectors: Vectors) -> bytes:
     """Half precision: it moves a cosine by less than 0.001, and halves what is kept."""
     return vectors.astype("<f2").tobytes()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import logging
 import os
 import secrets
@@ -140,6 +141,8 @@ class SemanticIndex:
                     self._drop(owner)
                 elif content is not None:
                     pending.setdefault(owner, []).append((number, content))
+                else:  # its vectors are gone: it was forgotten
+                    self._remove(owner, number)
             for owner, pages in pending.items():
                 self._put(owner, pages)
         last = rows[-1][0]
@@ -249,6 +252,16 @@ class SemanticIndex:
                 ids=ids[first : first + most],
                 embeddings=vectors[first : first + most],
             )
+
+    def _remove(self, owner: str, number: int) -> None:
+        """A page's passages; how many they were, only Chroma knows."""
+        collection = self._collection(owner)
+        for first in itertools.count(step=AT_ONCE):
+            names = [f"{number}:{index}" for index in range(first, first + AT_ONCE)]
+            found = self._call(collection.get, ids=names, include=[])["ids"]
+            if not found:
+                return
+            self._call(collection.delete, ids=found)
 
     def _collection(self, owner: str) -> Any:
         """Its name says the model, too: vectors of two models never meet."""

@@ -71,6 +71,11 @@ CREATE TABLE IF NOT EXISTS flush (
     num_pages INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS flush_pid ON flush (pid, image);
+CREATE TABLE IF NOT EXISTS forgotten (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    vpn INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS draft (
     pid INTEGER PRIMARY KEY,
     token_ids TEXT NOT NULL,
@@ -182,11 +187,35 @@ def write_space(pid: int, image: int, space: AddressSpace, head: str | None = No
     )
 
 
-def mark(pid: int, image: int, vpn: int, *, pinned: bool, unwanted: bool) -> Statement:
-    """What the pager is to do with a page."""
+def pin(pid: int, image: int, vpn: int, pinned: bool) -> Statement:
+    """Whether a page is to stay in the window."""
     return (
-        "UPDATE page_table SET pinned = ?, unwanted = ? WHERE pid = ? AND image = ? AND vpn = ?",
-        (pinned, unwanted, pid, image, vpn),
+        "UPDATE page_table SET pinned = ? WHERE pid = ? AND image = ? AND vpn = ?",
+        (pinned, pid, image, vpn),
+    )
+
+
+def forget(pid: int, image: int, vpn: int) -> list[Statement]:
+    """A process wants a page no more: it leaves the window before others. When nobody else has it
+    in a page table and wants it, it is not to be found any more either."""
+    return [
+        (
+            "UPDATE page_table SET unwanted = 1, pinned = 0"
+            " WHERE pid = ? AND image = ? AND vpn = ?",
+            (pid, image, vpn),
+        ),
+        note_forgotten(pid, image, vpn),
+    ]
+
+
+def note_forgotten(pid: int, image: int, vpn: int) -> Statement:
+    """For those who index frames: drop this one, if nobody wants it."""
+    return (
+        "INSERT INTO forgotten (owner, vpn) SELECT frame.owner, frame.vpn"
+        " FROM page_table AS own JOIN frame ON frame.id = own.frame"
+        " WHERE own.pid = ? AND own.image = ? AND own.vpn = ? AND NOT EXISTS"
+        " (SELECT 1 FROM page_table AS other WHERE other.frame = own.frame AND NOT other.unwanted)",
+        (pid, image, vpn),
     )
 
 
@@ -277,6 +306,25 @@ def read_page(connection: sqlite3.Connection, pid: int, image: int, vpn: int) ->
     """One page, or None where there is none. Raises SwapDamaged."""
     row = connection.execute(f"{_PAGES} AND page_table.vpn = ?", (pid, image, vpn)).fetchone()
     return _read(pid, row) if row else None
+
+
+def read_forgotten(
+    connection: sqlite3.Connection, after: int, limit: int
+) -> list[tuple[int, str, int]]:
+    """(number, owner, vpn) of pages that nobody wants to find any more, behind a number."""
+    rows = connection.execute(
+        "SELECT number, owner, vpn FROM forgotten WHERE number > ? ORDER BY number LIMIT ?",
+        (after, limit),
+    )
+    return rows.fetchall()
+
+
+def read_unwanted(connection: sqlite3.Connection, pid: int, image: int) -> set[int]:
+    """Pages that a process does not want to find, though others may."""
+    rows = connection.execute(
+        "SELECT vpn FROM page_table WHERE pid = ? AND image = ? AND unwanted", (pid, image)
+    )
+    return {vpn for (vpn,) in rows}
 
 
 # ---- drafts -------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ SORTS: dict[str, Cell] = {
     "out": lambda info: info.usage.tokens_out,
     "calls": lambda info: info.usage.syscalls,
     "tokens": tokens_of,
+    "faults": lambda info: info.faults,
     "left": tokens_left,
     "name": name_of,
 }
@@ -93,7 +94,12 @@ def _states(text: str) -> list[str]:
 @verb(
     "ps",
     "list the processes",
-    option("-l", "--long", action="store_true", help="group, session, nice, budget and limits"),
+    option(
+        "-l",
+        "--long",
+        action="store_true",
+        help="group, session, nice, budget, limits, flushes and faults",
+    ),
     option("-t", "--tree", action="store_true", help="children below their parents"),
     option(
         "--sort", type=_column, metavar="COLUMN", completes="column", help=f"by {', '.join(SORTS)}"
@@ -174,6 +180,8 @@ def long_columns() -> dict[str, Cell]:
         "BUDGET": lambda info: "-" if info.budget is None else count_text(info.budget),
         "LEFT": _left,
         "LIMITS": lambda info: limits_text(info.limits) or "-",
+        "FLUSHES": lambda info: count_text(info.evictions),
+        "FAULTS": lambda info: count_text(info.faults),
     }
 
 
@@ -198,13 +206,14 @@ def _left(info: ProcessInfo) -> str:
 
 
 def _remark(info: ProcessInfo) -> str:
-    """What it waits for, or how it ended."""
+    """What it waits for, or how it ended; first of all, that it thrashes."""
     if info.exit_status is not None:
         words = EXIT_WORDS.get(info.exit_status)
         return f"exit {info.exit_status}" + (f": {words}" if words else "")
     if info.state == "stopped":
         return f"CONT (cont {info.pid})"
-    return " ".join(info.waits_for.split())
+    waits = " ".join(info.waits_for.split())
+    return ", ".join(part for part in ("thrashing!" if info.thrashing else "", waits) if part)
 
 
 # ---- limits ------------------------------------------------------------------------------------

@@ -6,11 +6,19 @@ puts it into the `table`, `dispatch` is the door, `host` runs it in a `worker`.
 What an author needs is here and loads no pydantic.
 """
 
-from .context import Context, ExitRecord, KernelServices, MessageRecord, ProcessRecord
+from .context import Context
 from .decorator import syscall
 from .errno import LoadError, SyscallError
+from .services import (
+    BlockRecord,
+    ExitRecord,
+    KernelServices,
+    MessageRecord,
+    ProcessRecord,
+)
 
 __all__ = [
+    "BlockRecord",
     "Context",
     "ExitRecord",
     "KernelServices",

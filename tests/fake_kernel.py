@@ -70,6 +70,9 @@ class Process:
             "nice": 0,
             "budget": None,
             "limits": {},
+            "faults": 0,
+            "evictions": 0,
+            "thrashing": False,
         }
         self.output = ""
         self.goes_on = asyncio.Event()

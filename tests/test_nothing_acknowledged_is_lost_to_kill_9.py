@@ -86,6 +86,7 @@ def test_no_call_is_made_twice_and_no_message_is_lost_over_many_crashes(
     with own_kernel.wire() as wire:
         for pid, word in pids.items():
             outputs[word] = wire.get("wait", pid=pid, timeout_s=60.0)["output"]
+        assert wire.get("fsck")["problems"] == []
     done = path.read_text().split()
     assert len(done) == len(set(done)), "a call was made twice"
     told = {word for word, output in outputs.items() if output == f"added {word}"}

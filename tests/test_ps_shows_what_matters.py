@@ -134,12 +134,15 @@ def test_the_fullest_row_leaves_room_for_what_it_waits_for() -> None:
         **{"pid": 9999, "parent": 9998, "state": "running", "program": "agent", "nice": -20},
         **{"name": "n" * 60, "created": time.time() - 86_000, "exit_status": None},
         **{"budget": 2 * most, "usage": Record(usage), "waits_for": "a message"},
+        "thrashing": False,
     }
     info = cast(ProcessInfo, Record(row))
     rows = [(info, 0)]
     header, line = table_of(short_columns([info]), rows, 100).splitlines()
     assert "WAITS FOR" in header
     assert line.endswith("  a message")
+    rows = [(cast(ProcessInfo, Record(row | {"thrashing": True})), 0)]
+    assert table_of(short_columns([info]), rows, None).endswith("  thrashing!, a message")
 
 
 def test_limits_are_written_as_they_are_given() -> None:

@@ -14,6 +14,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/memory.md",
     "docs/processes.md",
     "pilot/MODEL_CARD.md",
 )

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import virtual_time
+from llmos.kernel.audit import audit
 from llmos.kernel.engine.driver import Capacity, ChatRequest
 from llmos.kernel.engine.simulated import Reply, echo
 from llmos.kernel.kernel import Kernel
@@ -423,7 +424,8 @@ class Table(RuleBasedStateMachine):
                 assert places <= 1, (text, pid, places)
 
     async def wind_up(self) -> None:
-        """In the end every process can be ended, and all is given back."""
+        """In the end memory and swap agree, every process can be ended, and all is given back."""
+        assert (await audit(self.kernel))[1] == []
         for process in self.kernel.table:
             await self.kernel.signal(process, Signal.KILL)
         async with asyncio.timeout(20):

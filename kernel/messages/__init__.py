@@ -10,13 +10,24 @@ attached to: `{"event": "text", "pid": 3, "text": "Hi"}`.
 Plain dataclasses on purpose: the client must start without pydantic. The kernel validates what
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
-Requests are in a file a topic (`processes`, `pipes`, `supervision`, `system`) and together in
-`requests`; `results` and `events` are what comes back.
+Requests are in a file a topic (`processes`, `memory`, `pipes`, `supervision`, `system`) and
+together in `requests`; `results` and `events` are what comes back.
 """
 
 from __future__ import annotations
 
 from .events import Call, Event, Exit, Result, State, Text, Turn, TurnStatus
+from .memory import (
+    Cat,
+    DiskUsage,
+    FlushRow,
+    Fsck,
+    MemoryUsage,
+    PageRow,
+    Pages,
+    PageTable,
+    SpaceUsage,
+)
 from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
 from .processes import (
     Attach,
@@ -56,9 +67,11 @@ __all__ = [
     "MAX_LINE",
     "Attach",
     "Call",
+    "Cat",
     "Checkpoint",
     "ChildSpec",
     "Detach",
+    "DiskUsage",
     "EngineState",
     "EngineStatus",
     "ErrorInfo",
@@ -66,14 +79,20 @@ __all__ = [
     "Exec",
     "Exit",
     "ExitInfo",
+    "FlushRow",
     "Fork",
+    "Fsck",
     "Halt",
     "KernelStatus",
     "Kill",
     "Link",
     "Logs",
     "MakePipe",
+    "MemoryUsage",
     "PageInfo",
+    "PageRow",
+    "PageTable",
+    "Pages",
     "PipeClose",
     "PipeRead",
     "PipeWrite",
@@ -90,6 +109,7 @@ __all__ = [
     "SetGroup",
     "SetSession",
     "SignalName",
+    "SpaceUsage",
     "Spawn",
     "State",
     "Status",

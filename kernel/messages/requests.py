@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .memory import Cat, DiskUsage, Fsck, Pages
 from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
 from .processes import (
     Attach,
@@ -47,6 +48,10 @@ Request = (
     | Link
     | Unlink
     | Logs
+    | Pages
+    | DiskUsage
+    | Cat
+    | Fsck
     | Plugins
     | Syscalls
     | Halt

@@ -22,7 +22,9 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
     """A row of `ps`. `waits_for` says what a blocked process waits for, in words; `limits` are
-    soft and hard, None where there is none; `budget` is what was granted, not what is left."""
+    soft and hard, None where there is none; `budget` is what was granted, not what is left.
+    Since boot, `faults` pages came back into its window, which was flushed `evictions` times; it is
+    `thrashing` when what leaves is soon asked for again."""
 
     pid: int
     parent: int
@@ -39,6 +41,9 @@ class ProcessInfo:
     nice: int = 0
     budget: int | None = None
     limits: dict[str, list[float | None]] = field(default_factory=dict)
+    faults: int = 0
+    evictions: int = 0
+    thrashing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from .blocks import Blocks
 from .calling import Effects
 from .messages import Messages
 from .notes import Notes
+from .pages import Pages
 from .processes import Processes, wait_for_exit
 from .shared import Shared
 
 __all__ = ["Effects", "Services", "wait_for_exit"]
 
 
-class Services(Processes, Messages, Shared, Notes):
+class Services(Processes, Messages, Shared, Pages, Blocks, Notes):
     """`KernelServices` for one call of one process."""

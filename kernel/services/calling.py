@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ...memory.pager import Pager
 from ...memory.swap import Statement
 from .. import deadlock
 from ..kernel import Kernel
@@ -52,3 +53,8 @@ class Calling:
         """The caller waits for any of these processes. Raises EDEADLK."""
         deadlock.check(self._kernel.table, self._caller, on)
         self._caller.waiting = Waiting(words, frozenset(on), over)
+
+    async def _pager(self) -> Pager:
+        await self._kernel.engine.ready()
+        assert self._kernel.pager is not None, "made when the engine became ready"
+        return self._kernel.pager

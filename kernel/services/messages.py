@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from ...syscalls.context import MessageRecord
 from ...syscalls.errno import EINVAL, ESRCH, ETIME
+from ...syscalls.services import MessageRecord
 from ..mailbox import FROM_OUTSIDE, Mailbox, Message, Wanted
 from ..pipe import End, first_of
 from ..process import Process

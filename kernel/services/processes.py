@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ...syscalls.context import ExitRecord, ProcessRecord
 from ...syscalls.errno import ECHILD, EINVAL, EPERM
+from ...syscalls.services import ExitRecord, ProcessRecord
 from ..messages import ExitInfo
 from ..process import INIT_PID, Process
 from ..records import read_process
