@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from ..memory import survey
 from ..memory.quoting import whole
+from ..memory.recall_process import RecallError
 from ..memory.swap import StoredPage, SwapDamaged
 from ..syscalls.errno import EIO, ESRCH
 from . import messages
@@ -23,6 +24,7 @@ from .records import read_process
 
 T = TypeVar("T")
 
+RECALL_TIMEOUT_S = 2.0
 BEGINNING = 80
 """Characters of a page that its row shows."""
 
@@ -89,6 +91,7 @@ def _row(stored: StoredPage, users: int) -> messages.PageRow:
 async def usage(kernel: Kernel) -> messages.MemoryUsage:
     """Raises EIO."""
     names = {process.pid: process.name for process in kernel.table}
+    recall = await _recall(kernel)
 
     def read(connection: sqlite3.Connection) -> messages.MemoryUsage:
         frames, text_bytes = survey.swap_size(connection)
@@ -111,9 +114,30 @@ async def usage(kernel: Kernel) -> messages.MemoryUsage:
             swap_bytes=_size(journal),
             index_bytes=_size(journal.with_name("recall.db")),
             chroma_bytes=_size(journal.with_name("chroma")),
+            recall=recall,
         )
 
     return await look(kernel, read)
+
+
+async def _recall(kernel: Kernel) -> messages.RecallUsage | None:
+    """None while it does not run, or has more important things to do."""
+    try:
+        async with asyncio.timeout(RECALL_TIMEOUT_S):
+            found = await kernel.retrieval.status()
+    except (TimeoutError, RecallError):
+        return None
+    if found is None:
+        return None
+    return messages.RecallUsage(
+        found.pages,
+        found.behind,
+        found.unembedded,
+        found.rebuilding,
+        found.rebuilt,
+        found.to_rebuild,
+        found.trouble,
+    )
 
 
 def _size(path: Path) -> int:

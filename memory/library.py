@@ -32,6 +32,8 @@ LARGE = 20_000
 """Pages from which on an owner's vectors are in Chroma, too: several passages each, they are too
 many to be searched one by one."""
 
+NO_REBUILD = ("", 0, 0)
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS library (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -51,13 +53,15 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class LibraryStatus:
     """`behind` pages are not indexed yet, `unembedded` not by their meaning. `rebuilding` says
-    which owner's vectors are being handed to Chroma again, and how many of how many are."""
+    whose vectors are being handed to Chroma again; `rebuilt` of `to_rebuild` pages are."""
 
     pages: int
     behind: int
     unembedded: int
     cached_bytes: int
     rebuilding: str = ""
+    rebuilt: int = 0
+    to_rebuild: int = 0
     trouble: str = ""
 
 
@@ -81,7 +85,7 @@ class Library:
         self._connection = self._open()
         self._semantic: SemanticIndex | None = None
         self._index = Index(self._connection, embedder)
-        self._rebuilding = ""
+        self._rebuilding = NO_REBUILD
         self._trouble = ""
 
     def _open(self) -> sqlite3.Connection:
@@ -133,12 +137,15 @@ class Library:
 
     def status(self) -> LibraryStatus:
         found = self._index.statistics()
+        rebuilding, rebuilt, to_rebuild = self._rebuilding
         return LibraryStatus(
             pages=found.pages,
             behind=feed.behind(self._source, self._noted("indexed")),
             unembedded=found.unembedded,
             cached_bytes=found.cached_bytes,
-            rebuilding=self._rebuilding,
+            rebuilding=rebuilding,
+            rebuilt=rebuilt,
+            to_rebuild=to_rebuild,
             trouble=self._trouble,
         )
 
@@ -227,13 +234,13 @@ class Library:
         for damage in found:
             log.warning("the vectors of %s are rebuilt: %s", damage.owner, damage.reason)
             await asyncio.to_thread(self._rebuild, damage.owner)
-        self._rebuilding = ""
+        self._rebuilding = NO_REBUILD
 
     def _rebuild(self, owner: str) -> None:
         assert self._semantic is not None
 
         def note(owner: str, done: int, total: int) -> None:
-            self._rebuilding = f"{owner}: {done} of {total}"
+            self._rebuilding = (owner, done, total)
 
         connection = _connect(self._database)
         try:

@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import MemoryUsage, PageRow, PageTable, SpaceUsage
+    from ..kernel.messages import MemoryUsage, PageRow, PageTable, RecallUsage, SpaceUsage
 
+BAR = 30
 UNITS = ("B", "kB", "MB", "GB")
 
 PATH = option("path", metavar="PATH", help="such as /proc/2/status")
@@ -80,7 +81,23 @@ async def du(ctx: Context) -> Outcome:
         f"{found.frames:,} pages, each counted once, of {size_text(found.text_bytes)};"
         f" files: {files}"
     )
-    return Outcome(found, f"{text}\n\n{total}")
+    lines = [total, *([recall_text(found.recall)] if found.recall else [])]
+    return Outcome(found, "\n".join([text, "", *lines]))
+
+
+def recall_text(found: RecallUsage) -> str:
+    """How far recall has come, with a bar while vectors are handed to Chroma again."""
+    words = f"recall: {found.pages:,} pages are found by their words"
+    if found.behind:
+        words += f", {found.behind:,} not yet"
+    words += f", {found.pages - found.unembedded:,} by their meaning"
+    if found.rebuilding:
+        done = BAR * found.rebuilt // max(found.to_rebuild, 1)
+        words += (
+            f"\nrebuilding the vectors of {found.rebuilding}"
+            f" [{'#' * done}{'-' * (BAR - done)}] {found.rebuilt:,} of {found.to_rebuild:,}"
+        )
+    return f"{words}\n({found.trouble})" if found.trouble else words
 
 
 def _usage_row(one: SpaceUsage) -> tuple[str, ...]:

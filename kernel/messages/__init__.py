@@ -26,6 +26,7 @@ from .memory import (
     PageRow,
     Pages,
     PageTable,
+    RecallUsage,
     SpaceUsage,
 )
 from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
@@ -100,6 +101,7 @@ __all__ = [
     "Plugins",
     "ProcessInfo",
     "Ps",
+    "RecallUsage",
     "Renice",
     "Request",
     "Restart",

@@ -95,9 +95,24 @@ class SpaceUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class RecallUsage:
+    """How far recall has come: `pages` are found by their words, `unembedded` of them not yet by
+    their meaning, and `behind` not at all. `rebuilding` names whose vectors are handed to Chroma
+    again, `rebuilt` of `to_rebuild` pages are. `trouble` is why something is not to be had."""
+
+    pages: int
+    behind: int
+    unembedded: int
+    rebuilding: str = ""
+    rebuilt: int = 0
+    to_rebuild: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryUsage:
     """→ of `du`. Sizes in bytes: of the texts in swap, each counted once, and of the files that
-    they, recall's index and Chroma's folder are."""
+    they, recall's index and Chroma's folder are. `recall` is None while nothing was asked of it."""
 
     processes: list[SpaceUsage]
     frames: int
@@ -105,3 +120,4 @@ class MemoryUsage:
     swap_bytes: int
     index_bytes: int
     chroma_bytes: int
+    recall: RecallUsage | None = None
