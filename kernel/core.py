@@ -29,7 +29,9 @@ from .config import KernelConfig
 from .engine.driver import ToolSpec
 from .engine.supervisor import Engine
 from .journal import Journal
+from .knowledge import Knowledge
 from .links import Links
+from .namespaces import Namespaces
 from .pipe import Pipe
 from .process import Accounting, Process
 from .retrieval import Retrieval
@@ -81,10 +83,11 @@ class Core(ABC):
         self.bus = Bus()
         self.links = Links()
         self.shared = SharedPages(self.table)
+        self.namespaces = Namespaces(journal, self.table)
         self.clock = clock
-        self.retrieval = Retrieval(
-            journal, recall or LocalRecall(config.journal), config.reminder_tokens
-        )
+        recall = recall or LocalRecall(config.journal)
+        self.retrieval = Retrieval(journal, recall, config.reminder_tokens)
+        self.knowledge = Knowledge(self.namespaces, recall)
         self.pager: Pager | None = None
         self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
         self.parking = False

@@ -65,6 +65,7 @@ class Kernel(Births, Control, Endings):
         init.state, init.waiting = State.BLOCKED, Waiting("its children")
         self.links.adopt(await self.journal.read(read_links), self.table)
         self.shared.adopt(await self.journal.read(read_shared), self.table)
+        await self.namespaces.adopt(self.table)
 
     def start_all(self) -> None:
         """Step every process that the journal brought back, and from now on each that is born."""

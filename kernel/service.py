@@ -26,6 +26,7 @@ from . import (
 from .bus import Subscriber
 from .checkpoint_file import read_file, write_file
 from .kernel import Kernel
+from .librarian import Librarian
 from .pipe import End, Pipe
 from .process import INIT_PID, Process
 from .records import read_process
@@ -58,6 +59,7 @@ class Service:
     def __init__(self, kernel: Kernel, halt: Callable[[], None]) -> None:
         self._kernel = kernel
         self._halt = halt
+        self._librarian = Librarian(kernel)
 
     async def handle(self, request: messages.Request, client: Attachable) -> object:
         """The result of one request; anything that pydantic can turn into JSON."""
@@ -129,6 +131,8 @@ class Service:
                 return {"syscalls": self._syscalls(name)}
             case messages.Halt():
                 self._halt()
+            case _:
+                return await self._librarian.handle(request)
         return {}
 
     def _status(self) -> messages.KernelStatus:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..memory.swap import Statement
 from ..syscalls.errno import EAGAIN, EFBIG, EINVAL, ENOENT, EPERM, did_you_mean
+from .permission import admits, check, whom
 from .process import Process
 from .table import ProcessTable
 
@@ -30,8 +31,6 @@ CREATE TABLE IF NOT EXISTS shared (
 
 MAX_TEXT = 1 << 20
 MAX_NAME = 100
-WHO = ("owner", "tree", "group", "session", "all")
-"""The owner alone; it and all below it; its process group; its session; everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +92,7 @@ class SharedPages:
             raise EINVAL(f"the name of a shared page has 1 to {MAX_NAME} characters")
         if len(text) > MAX_TEXT:
             raise EFBIG(f"a shared page holds {MAX_TEXT} characters, not {len(text)}")
-        for who in (readers, writers):
-            if who not in (None, *WHO):
-                raise EINVAL(f"{who!r} is nobody", hint="there are " + ", ".join(WHO))
+        check(readers, writers)
         page = self._pages.get(name)
         if page is None:
             page = SharedPage(name, process.pid, process.session, process.group)
@@ -120,16 +117,7 @@ class SharedPages:
         self._pages[page.name] = page
 
     def _may(self, process: Process, page: SharedPage, who: str) -> bool:
-        if process.pid == page.owner or who == "all":
-            return True
-        match who:
-            case "tree":
-                return page.owner in self._table.ancestors(process.pid)
-            case "group":
-                return process.group == page.group
-            case "session":
-                return process.session == page.session
-        return False
+        return admits(self._table, process, page, who)
 
 
 def write(page: SharedPage) -> Statement:
@@ -156,10 +144,4 @@ def read_shared(connection: sqlite3.Connection) -> list[SharedPage]:
 
 
 def _denied(process: Process, page: SharedPage, what: str, who: str) -> str:
-    whom = {
-        "owner": f"process {page.owner}, which made it",
-        "tree": f"process {page.owner} and all below it",
-        "group": f"process group {page.group}",
-        "session": f"session {page.session}",
-    }[who]
-    return f"process {process.pid} may not {what} {page.name!r}: it is for {whom}"
+    return f"process {process.pid} may not {what} {page.name!r}: it is for {whom(page, who)}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..memory import blocks, notes, swap
+from ..memory import blocks, knowledge_store, notes, swap
 from . import links, pipe_records, records, shared
 from .journal import Journal
 
 
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
-    rooms = (records, links, pipe_records, shared, swap, blocks, notes)
+    rooms = (records, links, pipe_records, shared, swap, blocks, notes, knowledge_store)
     return Journal(path, *(room.SCHEMA for room in rooms))

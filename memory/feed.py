@@ -1,7 +1,8 @@
-"""The feed: what is in swap and not yet in the index of recall, in the order in which it came.
+"""The feed: what is in swap and in the knowledge base and not yet in the index of recall, in the
+order in which it came.
 
-Frames are numbered upwards and never change, so the number of the last one that was indexed is all
-that the index has to remember.
+Frames and passages are numbered upwards and never change, so the numbers of the last ones that were
+indexed are all that the index has to remember.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import json
 import sqlite3
 from pathlib import Path
 
-from . import swap
+from . import knowledge_store, swap
 from .compression import decompressed
 from .recall_store import Entry
 
 DAY_S = 86_400
 """What was said on one day counts as one session: its pages are each other's neighbours."""
+CHARACTERS_PER_TOKEN = 3
+"""Of passages, whose tokens nobody has counted: an estimate on the safe side."""
 
 
 def open_source(journal: Path) -> sqlite3.Connection:
@@ -58,7 +61,44 @@ def forgotten_after(
     return (rows[-1][0] if rows else number), [(owner, vpn) for _, owner, vpn in rows]
 
 
-def behind(source: sqlite3.Connection, frame: int) -> int:
-    """How many frames have come after this one."""
-    (last,) = source.execute("SELECT coalesce(max(id), 0) FROM frame").fetchone()
-    return max(0, int(last) - frame)
+def passages_after(source: sqlite3.Connection, passage: int, limit: int) -> tuple[int, list[Entry]]:
+    """The same of the knowledge base. A document counts as one session."""
+    rows = source.execute(
+        "SELECT namespace, page, text, created, document, heading FROM kb_passage WHERE page > ?"
+        " ORDER BY page LIMIT ?",
+        (passage, limit),
+    )
+    entries = [
+        Entry(
+            owner=knowledge_store.owner_of(namespace),
+            page=number,
+            text=text,
+            num_tokens=-(-len(text) // CHARACTERS_PER_TOKEN),
+            created=created,
+            session=document,
+            heading=heading,
+        )
+        for namespace, number, text, created, document, heading in rows
+    ]
+    return (entries[-1].page if entries else passage), entries
+
+
+def removed_after(
+    source: sqlite3.Connection, number: int, limit: int
+) -> tuple[int, list[tuple[str, int]]]:
+    """As `forgotten_after`, of the knowledge base."""
+    rows = source.execute(
+        "SELECT number, namespace, page FROM kb_removal WHERE number > ? ORDER BY number LIMIT ?",
+        (number, limit),
+    ).fetchall()
+    gone = [(knowledge_store.owner_of(namespace), page) for _, namespace, page in rows]
+    return (rows[-1][0] if rows else number), gone
+
+
+def behind(source: sqlite3.Connection, frame: int, passage: int) -> int:
+    """How many frames and passages have come after these."""
+    last_frame, last_passage = source.execute(
+        "SELECT (SELECT coalesce(max(id), 0) FROM frame),"
+        " (SELECT coalesce(max(page), 0) FROM kb_passage)"
+    ).fetchone()
+    return max(0, int(last_frame) - frame) + max(0, int(last_passage) - passage)

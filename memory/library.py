@@ -19,6 +19,7 @@ from . import feed, recall_store, swap
 from .corpus import Scope
 from .embedding import Embedder, EmbeddingError
 from .recall import ALWAYS, Hit, Index, When
+from .recall_store import Entry
 from .semantic import Damage, SemanticIndex, SemanticIndexBroken, SemanticIndexBusy
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class Library:
         rebuilding, rebuilt, to_rebuild = self._rebuilding
         return LibraryStatus(
             pages=found.pages,
-            behind=feed.behind(self._source, self._noted("indexed")),
+            behind=feed.behind(self._source, self._noted("indexed"), self._noted("passages")),
             unembedded=found.unembedded,
             cached_bytes=found.cached_bytes,
             rebuilding=rebuilding,
@@ -152,22 +153,29 @@ class Library:
     # ---- keeping up -----------------------------------------------------------------------
 
     def catch_up(self) -> bool:
-        """Index some of what has come; is there more?"""
-        # Read first: what it names is then among the pages that have been indexed.
-        number, forgotten = feed.forgotten_after(self._source, self._noted("forgotten"), AT_ONCE)
-        last, entries = feed.pages_after(self._source, self._noted("indexed"), AT_ONCE)
-        if last == self._noted("indexed"):
-            return self._drop(number, forgotten)
+        """Take up some of what has come and gone; is there more?"""
+        # What has gone is read first: what it names is then among what has been indexed.
+        forgotten = feed.forgotten_after(self._source, self._noted("forgotten"), AT_ONCE)
+        removed = feed.removed_after(self._source, self._noted("removed"), AT_ONCE)
+        pages = feed.pages_after(self._source, self._noted("indexed"), AT_ONCE)
+        passages = feed.passages_after(self._source, self._noted("passages"), AT_ONCE)
+        if any([self._add("indexed", *pages), self._add("passages", *passages)]):
+            return True
+        return any([self._drop("forgotten", *forgotten), self._drop("removed", *removed)])
+
+    def _add(self, what: str, last: int, entries: Sequence[Entry]) -> bool:
+        if last == self._noted(what):
+            return False
         statements = [one for entry in entries for one in self._index.statements(entry)]
-        self._index.execute([*statements, _note("indexed", last)])
+        self._index.execute([*statements, _note(what, last)])
         return True
 
-    def _drop(self, number: int, forgotten: Sequence[tuple[str, int]]) -> bool:
-        for owner, page in forgotten:
+    def _drop(self, what: str, last: int, gone: Sequence[tuple[str, int]]) -> bool:
+        for owner, page in gone:
             self._index.forget_page(owner, page)
-        if forgotten:
-            self._index.execute([_note("forgotten", number)])
-        return bool(forgotten)
+        if gone:
+            self._index.execute([_note(what, last)])
+        return bool(gone)
 
     async def embed(self) -> bool:
         """Compute the vectors of some pages; is there more to do? Raises EmbeddingError."""

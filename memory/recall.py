@@ -165,8 +165,11 @@ class Index:
 
     def forget_page(self, owner: str, page: int) -> None:
         """Drop every key to one page."""
-        self.execute(recall_store.forget_page(owner, page))
-        self._shelves.pop(owner, None)
+        entry = recall_store.read_entry(self._connection, owner, page)
+        if entry is not None:
+            text, date = self._stemmer.terms([entry.spoken, entry.dated])
+            self.execute(recall_store.forget_page(owner, page, text.keys() | date.keys()))
+            self._shelves.pop(owner, None)
 
     # ---- searching ------------------------------------------------------------------------
 

@@ -243,11 +243,26 @@ def forget(owner: str) -> list[Statement]:
     ]
 
 
-def forget_page(owner: str, page: int) -> list[Statement]:
-    """Every key to one page goes."""
+def read_entry(connection: sqlite3.Connection, owner: str, page: int) -> Entry | None:
+    """A page as it was indexed, if it is."""
+    row = connection.execute(
+        "SELECT owner, page, text, num_tokens, created, session, heading, date FROM recall_page"
+        " WHERE owner = ? AND page = ?",
+        (owner, page),
+    ).fetchone()
+    return Entry(*row) if row else None
+
+
+def forget_page(owner: str, page: int, terms: Iterable[str]) -> list[Statement]:
+    """Every key to one page goes; `terms` are the stems that it was written with: to look for them
+    would be to read all that the owner has."""
     found = "(SELECT id FROM recall_page WHERE owner = ? AND page = ?)"
     return [
-        (f"DELETE FROM recall_term WHERE owner = ? AND id = {found}", (owner, owner, page)),
+        (
+            "DELETE FROM recall_term WHERE owner = ?"
+            f" AND term IN (SELECT value FROM json_each(?)) AND id = {found}",
+            (owner, json.dumps(list(terms)), owner, page),
+        ),
         (f"DELETE FROM recall_vector WHERE id = {found}", (owner, page)),
         (
             "INSERT INTO recall_outbox (owner, id) SELECT owner, id FROM recall_page"

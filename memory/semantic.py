@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from .embedding import Vectors
+from .passages import MAX_PASSAGES
 from .recall_store import unpack
 
 log = logging.getLogger(__name__)
@@ -206,9 +207,14 @@ class SemanticIndex:
             " FROM recall_vector WHERE owner = ? AND model = ?",
             (2 * self._dim, 2 * self._dim, owner, self._model),
         ).fetchone()
+        (forgotten,) = connection.execute(
+            "SELECT count(DISTINCT id) FROM recall_outbox WHERE owner = ?"
+            " AND id NOT IN (SELECT id FROM recall_page)",
+            (owner,),
+        ).fetchone()
         collection = self._collection(owner)
         count = self._count(collection)
-        if not expected - pending <= count <= expected:
+        if not expected - pending <= count <= expected + forgotten * MAX_PASSAGES:
             return f"{count} vectors are there, {expected - pending} should be"
         sample = connection.execute(
             "SELECT id, vectors FROM recall_vector WHERE owner = ? AND model = ?"

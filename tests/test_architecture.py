@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "memory": set(),
     "syscalls": set(),
     "plugins": {"syscalls"},
-    "shell": {"kernel"},
+    "ingest": set(),
+    "shell": {"kernel", "ingest"},
     "pilot": set(),
 }
 SHELL_MAY_SEE_OF_KERNEL = {"messages"}

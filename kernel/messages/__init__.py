@@ -10,13 +10,29 @@ attached to: `{"event": "text", "pid": 3, "text": "Hi"}`.
 Plain dataclasses on purpose: the client must start without pydantic. The kernel validates what
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
-Requests are in a file a topic (`processes`, `memory`, `pipes`, `supervision`, `system`) and
-together in `requests`; `results` and `events` are what comes back.
+Requests are in a file a topic (`processes`, `memory`, `knowledge`, `pipes`, `supervision`,
+`system`) and together in `requests`; `results` and `events` are what comes back.
 """
 
 from __future__ import annotations
 
 from .events import Call, Event, Exit, Result, State, Text, Turn, TurnStatus
+from .knowledge import (
+    AddPassages,
+    CitationInfo,
+    DocumentInfo,
+    ExcerptInfo,
+    FoundPassage,
+    KnowledgeRequest,
+    ListDocuments,
+    ListNamespaces,
+    NamespaceInfo,
+    OpenNamespace,
+    RemoveDocuments,
+    SameDocument,
+    SearchNamespaces,
+    SourceInfo,
+)
 from .memory import (
     Cat,
     DiskUsage,
@@ -66,30 +82,40 @@ from .system import Halt, Plugins, Status, Syscalls
 
 __all__ = [
     "MAX_LINE",
+    "AddPassages",
     "Attach",
     "Call",
     "Cat",
     "Checkpoint",
     "ChildSpec",
+    "CitationInfo",
     "Detach",
     "DiskUsage",
+    "DocumentInfo",
     "EngineState",
     "EngineStatus",
     "ErrorInfo",
     "Event",
+    "ExcerptInfo",
     "Exec",
     "Exit",
     "ExitInfo",
     "FlushRow",
     "Fork",
+    "FoundPassage",
     "Fsck",
     "Halt",
     "KernelStatus",
     "Kill",
+    "KnowledgeRequest",
     "Link",
+    "ListDocuments",
+    "ListNamespaces",
     "Logs",
     "MakePipe",
     "MemoryUsage",
+    "NamespaceInfo",
+    "OpenNamespace",
     "PageInfo",
     "PageRow",
     "PageTable",
@@ -102,15 +128,19 @@ __all__ = [
     "ProcessInfo",
     "Ps",
     "RecallUsage",
+    "RemoveDocuments",
     "Renice",
     "Request",
     "Restart",
     "Restore",
     "Result",
+    "SameDocument",
+    "SearchNamespaces",
     "Send",
     "SetGroup",
     "SetSession",
     "SignalName",
+    "SourceInfo",
     "SpaceUsage",
     "Spawn",
     "State",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .knowledge import KnowledgeRequest
 from .memory import Cat, DiskUsage, Fsck, Pages
 from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
 from .processes import (
@@ -55,4 +56,5 @@ Request = (
     | Plugins
     | Syscalls
     | Halt
+    | KnowledgeRequest
 )
