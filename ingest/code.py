@@ -114,6 +114,8 @@ def _name(node: Node) -> str:
     inner: Node | None = node
     while inner is not None:
         node = inner
+        if node.type == "qualified_identifier":  # `Boat::sail`
+            break
         fields = map(node.child_by_field_name, _NAMES)
         inner = next((field for field in fields if field is not None), None)
     if node.child_count and node.type.endswith(_DEFINITIONS):
