@@ -29,7 +29,7 @@ from .vllm_embedding import PREFIX
 Vectors = npt.NDArray[np.float32]
 
 MINILM = "all-MiniLM-L6-v2"
-MAX_TEXTS = 256
+MAX_TEXTS = 64
 """Texts of one request to the process: a question never waits for longer than such a batch."""
 MAX_ATTEMPTS = 3
 START_TIMEOUT_S = 120.0

@@ -21,6 +21,7 @@ from .embedding import Embedder, EmbeddingError
 from .recall import ALWAYS, Hit, Index, When
 from .recall_store import Entry
 from .semantic import Damage, SemanticIndex, SemanticIndexBroken, SemanticIndexBusy
+from .views import Question
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ AT_ONCE = 64
 """Pages that are indexed in one transaction."""
 EMBED_AT_ONCE = 8
 """Pages: a question that comes meanwhile waits for no more."""
+PATIENCE_S = 1.5
+"""How long a question waits for its meaning."""
 LARGE = 20_000
 """Pages from which on an owner's vectors are in Chroma, too: several passages each, they are too
 many to be searched one by one."""
@@ -119,13 +122,18 @@ class Library:
 
     async def search(self, wanted: Wanted) -> list[Hit]:
         """The best pages, the best first; of what came a moment ago, too. While the embedder
-        is not up yet, by their words."""
+        is not up yet, or too busy, by their words."""
         while self.catch_up():
             await asyncio.sleep(0)
         question = self._index.ask_by_words(wanted.query)  # which finds most of it
         if self._embedder is not None and self._embedder.ready:
+            # Not cancelled when it takes too long: the embedder would have to start anew.
+            asking = asyncio.ensure_future(self._index.ask(wanted.query))
+            asking.add_done_callback(_retrieved)
             try:
-                question = await self._index.ask(wanted.query)
+                question = await asyncio.wait_for(asyncio.shield(asking), PATIENCE_S)
+            except TimeoutError:
+                log.info("a question was answered by its words: the embedder is busy")
             except EmbeddingError as error:
                 self._trouble = str(error)
         return self._index.find(
@@ -259,6 +267,12 @@ class Library:
 
 def _note(key: str, number: int) -> swap.Statement:
     return ("INSERT OR REPLACE INTO library VALUES (?, ?)", (key, str(number)))
+
+
+def _retrieved(asking: asyncio.Future[Question]) -> None:
+    """Its error was told, or nobody waits for it any more."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 def destroy(database: Path) -> None:

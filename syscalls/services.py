@@ -172,6 +172,11 @@ class NoteServices(Protocol):
         `when` as in `2026-05-08..2026-05-10`."""
         ...
 
+    async def search(self, query: str, scope: str = "", when: str = "") -> list[str]:
+        """As `recall`, or in the knowledge base `scope`, or in `all` of it, with file and line.
+        Raises EINVAL, ENOENT, EPERM."""
+        ...
+
 
 class KernelServices(
     ProcessServices, MessageServices, SharedServices, MemoryServices, NoteServices, Protocol

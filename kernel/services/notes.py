@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from ...memory.notes import find_notes, write_note
-from ..retrieval import parse_when, says_the_same
+from ...syscalls.errno import EINVAL
+from ..retrieval import excerpt, parse_when, says_the_same
 from .calling import Calling
+
+EVERYWHERE = "all"
+MAX_PASSAGES = 5
 
 
 class Notes(Calling):
@@ -23,3 +27,15 @@ class Notes(Calling):
         pages = await kernel.retrieval.recall(self._caller, query, days)
         told = [page.told(now) for page in reversed(pages) if not says_the_same(page.text, notes)]
         return [*told, *notes]
+
+    async def search(self, query: str, scope: str = "", when: str = "") -> list[str]:
+        if not scope:
+            return await self.recall(query, when)
+        if when:
+            raise EINVAL("when: documents are not searched by day", hint="leave it out")
+        self.effects.recalled = True
+        names = None if scope == EVERYWHERE else [scope]
+        found = await self._kernel.knowledge.search(self._caller, query, MAX_PASSAGES, names)
+        return [
+            f"{one.citations[0]}: {excerpt(one.text, one.hit.matched)}" for one in reversed(found)
+        ]
