@@ -156,7 +156,9 @@ class Generation(Obedience):
                 prompt = await kernel.engine.render(self._request())
                 num_tokens = prompt.num_tokens
             except EngineRefused as error:
-                refusal, num_tokens = error, process.space.num_resident_tokens
+                # How long it is was not told; only that it is too long.
+                held = process.space.num_resident_tokens
+                refusal, num_tokens = error, max(held, kernel.pager.high_tokens + 1)
             # A draft counts when it is a page: to flush under it would be to generate anew.
             if refusal is None and (draft_tokens or not kernel.pager.over(num_tokens)):
                 return prompt

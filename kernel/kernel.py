@@ -114,7 +114,8 @@ class Kernel(Births, Control, Endings):
         """Open the scheduler whenever the engine is ready; a task of its own."""
         with contextlib.suppress(EngineUnusable):
             capacity = await self.engine.ready()
-            reserve = min(MAX_RESERVE_TOKENS, capacity.window_tokens // 8)
+            longest = self.config.sampling.max_tokens or MAX_RESERVE_TOKENS
+            reserve = min(longest, MAX_RESERVE_TOKENS, capacity.window_tokens // 8)
             self.pager = Pager(
                 capacity.window_tokens,
                 reserve,

@@ -22,13 +22,15 @@ from .quoting import preview
 class Entry:
     """A row of the page table whose page is resident. `limit_tokens`: what of a long page is shown
     in the window. `pinned` pages stay, `unwanted` ones go first. `used` is the number of the page
-    that was newest when this one was last asked for."""
+    that was newest when this one was last asked for. `settled` pages have outlived a flush since
+    they were read: the engine has them in its cache, where they stand."""
 
     page: Page
     limit_tokens: int | None = None
     pinned: bool = False
     unwanted: bool = False
     used: int = -1
+    settled: bool = False
 
     @property
     def num_tokens(self) -> int:
@@ -175,6 +177,8 @@ class AddressSpace:
         """They leave the window; swap has them."""
         gone = {entry.page.vpn for entry in entries}
         self._entries = [entry for entry in self._entries if entry.page.vpn not in gone]
+        for entry in self._entries:
+            entry.settled = True
 
     def fork(self, owner: str = "") -> AddressSpace:
         """The same pages, copy-on-write: pages never change, so what is copied is the table.

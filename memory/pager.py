@@ -1,8 +1,15 @@
 """The pager: keeps a process's resident pages within the model's window.
 
-Eviction goes in large batches between a high and a low watermark: each flush costs a recomputation
-of all that stays, so a few large ones cost a fraction of a sliding window (bench/paging.py).
-Between two flushes the prompt only grows at its end.
+Between two flushes the prompt only grows at its end, so that all of it is in the engine's prefix
+cache; a flush costs the recomputation of all that stands behind the first page that leaves. So
+flushes are few and large (bench/paging.py), and of two kinds:
+
+- A *full* one lets the oldest leave, down to the low watermark. All that stays moves, and is
+  computed again.
+- A *small* one keeps what has outlived a flush before: it stands where it stood and is still
+  cached. What came since leaves, but for the most recent. Several of them follow a full one, each
+  leaving a little more, until what stays would be over the middle watermark. What a process then
+  sees is the end of each stretch between two flushes, and the present one.
 
 What is evicted is always whole (`turn.py`): a turn, or a call of it together with its results. The
 newest user message and what follows the last call always stay, and so does every pinned page, with
@@ -20,16 +27,20 @@ from .address_space import AddressSpace, Entry
 from .blocks import rendered
 from .eviction import EvictionPolicy, Group
 from .eviction.oldest import Oldest
-from .turn import turns
+from .turn import first_steps, freed, turns, unsettled
 
 
 @dataclass(frozen=True, slots=True)
 class Watermarks:
-    """Shares of the window. One page never takes more than `page`, pinned ones no more than
-    `pinned` together. A process that thrashes keeps up to `thrashing` instead of `low`."""
+    """Shares of the window, as measured best in bench/paging.py. Over `high` pages leave: down to
+    `low`, or to what was there before and `recent` of what is new, if that is not over `middle`;
+    a process that thrashes keeps up to `thrashing`. One page never takes more than `page`, pinned
+    ones no more than `pinned` together."""
 
-    high: float = 0.97
-    low: float = 0.50
+    high: float = 1.0
+    low: float = 0.45
+    middle: float = 0.80
+    recent: float = 0.08
     page: float = 0.25
     pinned: float = 0.25
     thrashing: float = 0.80
@@ -50,6 +61,8 @@ class Pager:
         usable = max(1, window_tokens - reserve_tokens)
         self.high_tokens = int(usable * marks.high)
         self.low_tokens = int(usable * marks.low)
+        self.middle_tokens = int(usable * marks.middle)
+        self.recent_tokens = int(usable * marks.recent)
         self.thrashing_tokens = int(usable * max(marks.thrashing, marks.low))
         self.page_tokens = max(16, int(usable * marks.page))
         self.pinned_tokens = int(usable * marks.pinned)
@@ -60,20 +73,25 @@ class Pager:
         return prompt_tokens > self.high_tokens
 
     def victims(self, space: AddressSpace, prompt_tokens: int) -> list[Entry]:
-        """Who must leave for the prompt, which now has `prompt_tokens`, to be at the low
-        watermark: oldest first; none when nothing more can go. Nothing is changed yet."""
-        low = self.thrashing_tokens if space.faults.thrashing else self.low_tokens
-        free, pinned = self._order(space)
+        """Who must leave for the prompt, which now has `prompt_tokens`, to be at its watermark:
+        oldest first; none when nothing more can go. Nothing is changed yet."""
+        leaving = _pieces(space)
+        young = leaving.unsettled()
+        low = self._low_of_a_small_flush(space, young, prompt_tokens)
+        if low is not None:
+            leaving = young
+        else:
+            low = self.thrashing_tokens if space.faults.thrashing else self.low_tokens
         chosen: dict[int, Entry] = {}
-        for group in free:
+        for group in (*leaving.first, *self.policy.order(leaving.wanted)):
             if prompt_tokens <= low:
                 break
-            prompt_tokens -= _choose(group, chosen)
-        for group in pinned:
+            prompt_tokens -= _choose(group, chosen, prompt_tokens - low)
+        for group in leaving.pinned:
             # More is pinned than there is room for, for instance in a smaller window than before.
             if prompt_tokens <= (self.high_tokens if chosen else low):
                 break
-            prompt_tokens -= _choose(group, chosen)
+            prompt_tokens -= _choose(group, chosen, prompt_tokens)
         return [chosen[vpn] for vpn in sorted(chosen)]
 
     def flush(self, space: AddressSpace, prompt_tokens: int) -> list[Entry]:
@@ -98,33 +116,72 @@ class Pager:
             for entry in turn.held(vpn)
         )
 
-    def _order(self, space: AddressSpace) -> tuple[list[Group], list[Group]]:
-        """What may go, in pieces that go together, in the order in which it goes: first these,
-        then, if it must be, what is pinned."""
-        found = turns(space.resident)
-        copies, unwanted, wanted, pinned = [], [], [], []
-        for turn in found:
-            if turn is not found[-1]:
-                copies += turn.copies()
-            for piece in turn.pieces(past=turn is not found[-1]):
-                if any(entry.pinned for entry in piece):
-                    pinned.append(Group(piece))
-                elif any(entry.unwanted for entry in piece):
-                    unwanted.append(Group(piece))
-                else:
-                    wanted.append(Group(piece))
-        return [*unwanted, *map(Group, copies), *self.policy.order(wanted)], pinned
+    def _low_of_a_small_flush(
+        self, space: AddressSpace, young: _Pieces, prompt_tokens: int
+    ) -> int | None:
+        """To what a small flush would go down; None: a full one is due."""
+        settled = [entry for entry in space.resident if entry.settled]
+        if (
+            not settled
+            or space.faults.thrashing
+            # What comes first of all must leave, or all is computed again anyway.
+            or any(entry.page.recalled or entry.unwanted for entry in settled)
+            or head(space) != space.head
+        ):
+            return None
+        since = [entry for entry in space.resident if not entry.settled]
+        low = prompt_tokens - freed(since) + self.recent_tokens
+        may_leave = {e.page.vpn: e for g in (*young.first, *young.wanted) for e in g.entries}
+        least = prompt_tokens - freed(may_leave.values())
+        return low if max(low, least) <= self.middle_tokens else None
 
 
-def _choose(group: Group, chosen: dict[int, Entry]) -> int:
-    """Let its pages be among the chosen; the tokens that this adds."""
-    new = [entry for entry in group.entries if entry.page.vpn not in chosen]
-    chosen.update((entry.page.vpn, entry) for entry in new)
-    return sum(entry.num_tokens for entry in new)
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """What may go, in pieces that go together: `first` in this order, then what is wanted, as the
+    policy says, and what is pinned if it must be."""
+
+    first: list[Group]
+    wanted: list[Group]
+    pinned: list[Group]
+
+    def unsettled(self) -> _Pieces:
+        """What of it came after the last flush and is not pinned."""
+
+        def young(groups: list[Group]) -> list[Group]:
+            pieces = (unsettled(group.entries) for group in groups)
+            return [Group(piece) for piece in pieces if piece]
+
+        return _Pieces(young(self.first), young(self.wanted), [])
+
+
+def _pieces(space: AddressSpace) -> _Pieces:
+    found = turns(space.resident)
+    copies, unwanted, wanted, pinned = [], [], [], []
+    for turn in found:
+        if turn is not found[-1]:
+            copies += turn.copies()
+        for piece in turn.pieces(past=turn is not found[-1]):
+            if any(entry.pinned for entry in piece):
+                pinned.append(Group(piece))
+            elif any(entry.unwanted for entry in piece):
+                unwanted.append(Group(piece))
+            else:
+                wanted.append(Group(piece))
+    return _Pieces([*unwanted, *map(Group, copies)], wanted, pinned)
+
+
+def _choose(group: Group, chosen: dict[int, Entry], num_tokens: int) -> int:
+    """Let its pages be among the chosen, or as many as free `num_tokens`; the tokens freed."""
+    left = tuple(entry for entry in group.entries if entry.page.vpn not in chosen)
+    leaving = first_steps(left, num_tokens)
+    chosen.update((entry.page.vpn, entry) for entry in leaving)
+    return freed(leaving)
 
 
 def head(space: AddressSpace, leaving: int = 0) -> str:
-    """What stands between the text and the conversation, when `leaving` more pages have gone."""
+    """What stands between the text and the conversation, when `leaving` more pages have gone. It
+    counts nothing: what need not change at a flush stays in the engine's cache."""
     gone = space.num_evicted + leaving
-    stub = f"({gone} earlier messages are not shown; recall finds what they say.)" if gone else ""
+    stub = "(Earlier messages are not shown; recall finds what they say.)" if gone else ""
     return "\n".join(part for part in (rendered(space.blocks.values()), stub) if part)

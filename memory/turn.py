@@ -14,6 +14,9 @@ from .address_space import Entry
 
 Piece = tuple[Entry, ...]
 
+FRAME_TOKENS = 5
+"""What a chat template puts around a message, roughly."""
+
 
 @dataclass(slots=True)
 class Turn:
@@ -85,3 +88,36 @@ def turns(resident: Iterable[Entry]) -> list[Turn]:
         else:
             turn.steps[-1].append(entry)
     return found
+
+
+def first_steps(piece: Piece, num_tokens: int) -> Piece:
+    """So much of a piece as has to leave to free `num_tokens`: of a turn its first steps, where
+    these are enough and others follow them; otherwise all of it."""
+    steps = _steps(piece)
+    if not steps or steps[0] == 0:  # no message that could stay
+        return piece
+    for following in steps[1:]:
+        leaving = piece[steps[0] : following]
+        if freed(leaving) >= num_tokens:
+            return leaving
+    return piece
+
+
+def unsettled(piece: Piece) -> Piece:
+    """What of a piece came after the last flush and may leave without the rest: all of it, or the
+    steps of a turn that was under way then, but for the last one."""
+    young = tuple(entry for entry in piece if not entry.settled)
+    steps = _steps(young)
+    if len(young) == len(piece):
+        return piece
+    return young[steps[0] : steps[-1]] if steps else ()
+
+
+def freed(entries: Iterable[Entry]) -> int:
+    """Tokens that a prompt has less without these pages."""
+    return sum(entry.num_tokens + FRAME_TOKENS for entry in entries)
+
+
+def _steps(piece: Piece) -> list[int]:
+    """Where in a piece its steps begin."""
+    return [index for index, entry in enumerate(piece) if entry.page.role == "assistant"]

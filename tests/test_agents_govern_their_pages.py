@@ -107,7 +107,7 @@ def test_a_pinned_page_stays_with_what_it_cannot_stand_without(tmp_path: Path) -
             await talk_past(kernel, process)
         # The message, the call, its result, the answer; and nothing of the turn that pinned it.
         assert [page.vpn for page in resident(process)][:4] == [0, 1, 2, 3]
-        assert resident(process)[4].vpn > 20
+        assert resident(process)[4].vpn > 8
         assert await call(kernel, process, "unpin", page=2) == "unpinned page 2"
         await talk_past(kernel, process)
         assert process.space.find(2) is None

@@ -25,6 +25,11 @@ class Group:
         return sum(entry.num_tokens for entry in self.entries)
 
     @property
+    def pinned(self) -> bool:
+        """Is one of its pages?"""
+        return any(entry.pinned for entry in self.entries)
+
+    @property
     def newest(self) -> int:
         """The number of its newest page."""
         return self.entries[-1].page.vpn
