@@ -1,10 +1,10 @@
 """What paging costs: prompt tokens that the engine computes again, under several policies.
 
 Three agents' work of 100 turns each (agent_trace.py) in a window of 4,096 tokens, on the real vLLM
-with its prefix cache. Every policy pages the same conversation, message lengths and all; what the model
-says is taken as the answer, of a fixed length, so that it is in the cache as in life. The pilot was
-trained for 2,048 positions and is served with 4,096 here (`hf_overrides`): what it says is of no
-account, what is cached depends on tokens alone.
+with its prefix cache. Every policy pages the same conversation, message lengths and all; what the
+model says is taken as the answer, of a fixed length, so that it is in the cache as in life. The
+pilot was trained for 2,048 positions and is served with 4,096 here (`hf_overrides`): what it says
+is of no account, what is cached depends on tokens alone.
 
 All of them page through the kernel's own AddressSpace and Pager; a sliding window is a pager whose
 low watermark is the high one. MemGPT's flush (Packer and others, 2023) drops half at 100 % and asks

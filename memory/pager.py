@@ -78,10 +78,11 @@ class Pager:
         leaving = _pieces(space)
         young = leaving.unsettled()
         low = self._low_of_a_small_flush(space, young, prompt_tokens)
-        if low is not None:
-            leaving = young
-        else:
+        stale = any(entry.settled for group in leaving.first for entry in group.entries)
+        if low is None or stale:  # what goes before all else is among what stood before
             low = self.thrashing_tokens if space.faults.thrashing else self.low_tokens
+        else:
+            leaving = young
         chosen: dict[int, Entry] = {}
         for group in (*leaving.first, *self.policy.order(leaving.wanted)):
             if prompt_tokens <= low:
@@ -89,7 +90,7 @@ class Pager:
             prompt_tokens -= _choose(group, chosen, prompt_tokens - low)
         for group in leaving.pinned:
             # More is pinned than there is room for, for instance in a smaller window than before.
-            if prompt_tokens <= (self.high_tokens if chosen else low):
+            if not self.over(prompt_tokens):
                 break
             prompt_tokens -= _choose(group, chosen, prompt_tokens)
         return [chosen[vpn] for vpn in sorted(chosen)]
@@ -120,16 +121,10 @@ class Pager:
         self, space: AddressSpace, young: _Pieces, prompt_tokens: int
     ) -> int | None:
         """To what a small flush would go down; None: a full one is due."""
-        settled = [entry for entry in space.resident if entry.settled]
-        if (
-            not settled
-            or space.faults.thrashing
-            # What comes first of all must leave, or all is computed again anyway.
-            or any(entry.page.recalled or entry.unwanted for entry in settled)
-            or head(space) != space.head
-        ):
-            return None
         since = [entry for entry in space.resident if not entry.settled]
+        nothing_stands = len(since) == len(space.resident) or head(space) != space.head
+        if nothing_stands or space.faults.thrashing:
+            return None
         low = prompt_tokens - freed(since) + self.recent_tokens
         may_leave = {e.page.vpn: e for g in (*young.first, *young.wanted) for e in g.entries}
         least = prompt_tokens - freed(may_leave.values())
