@@ -15,6 +15,7 @@ from llmos.memory import eviction
 from llmos.memory.address_space import AddressSpace, Entry
 from llmos.memory.page import Call, Page, Role
 from llmos.memory.pager import Pager, Watermarks, head
+from llmos.memory.quoting import cut_to
 
 WINDOW = 4096
 CALL_TOKENS, ANSWER_TOKENS, SUMMARY_TOKENS = 32, 64, 128
@@ -118,10 +119,9 @@ class Conversation:
 
     def _limit(self, page: Page) -> int | None:
         """As the kernel cuts pages for a process that can page in the rest."""
-        limit = self._pager.page_tokens
-        if page.role == "tool" and not page.recalled:
-            limit = min(limit, self._policy.preview_tokens)
-        return limit if page.num_tokens > limit else None
+        mapped = page.role == "tool" and not page.recalled
+        preview = self._policy.preview_tokens if mapped else None
+        return cut_to(page.num_tokens, self._pager.page_tokens, preview)
 
     async def _step(self, count: int) -> None:
         prompt_ids = await self._fitting()

@@ -56,7 +56,7 @@ POLICIES = [
     Policy(SLIDING, replace(FULL, low=1.0), head="none", preview_tokens=WHOLE),
     Policy(OURS),
     Policy("full flushes, low 50%", replace(FULL, low=0.5)),
-    Policy("previews of 120", preview_tokens=120),
+    Policy("previews of 200", preview_tokens=200),
 ]
 """On all of the traces."""
 VARIANTS = [

@@ -18,7 +18,7 @@ from .engine.driver import Sampling
 PILOT = "pilot"
 DRIVERS = ("vllm", "simulated")
 RECALL_TOKENS = 256
-PREVIEW_TOKENS = 200
+PREVIEW_TOKENS = 100
 """Of a longer result, an agent that can page in the rest sees so much (bench/paging.py)."""
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ..memory.draft import EMPTY
 from ..memory.page import Page
+from ..memory.quoting import cut_to
 from ..memory.swap import Statement, delete_draft, write_draft, write_page
 from . import messages, records
 from .intake import Intake
@@ -147,11 +148,13 @@ class Footing:
         kernel = self._kernel
         if kernel.pager is None or page.role == "assistant":
             return None
-        limit = kernel.pager.page_tokens
         mapped = page.role == "tool" and not page.recalled
-        if mapped and kernel.offers(self._process, "page_in"):
-            limit = min(limit, kernel.config.preview_tokens)
-        return limit if page.num_tokens > limit else None
+        preview = mapped and kernel.offers(self._process, "page_in")
+        return cut_to(
+            page.num_tokens,
+            kernel.pager.page_tokens,
+            kernel.config.preview_tokens if preview else None,
+        )
 
     def _become(self, state: State, waiting: Waiting = NOTHING) -> None:
         process = self._process

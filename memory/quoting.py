@@ -21,6 +21,16 @@ TAIL = 4
 """One part in so many of what is shown of a list of lines is its end."""
 
 
+def cut_to(num_tokens: int, page_tokens: int, preview_tokens: int | None = None) -> int | None:
+    """To how many tokens a page is cut that has `num_tokens`; None: it is read in whole. No page
+    takes more than `page_tokens`. With `preview_tokens`, which is for results that can be paged in,
+    what is clearly longer is mapped: cutting what is hardly longer saves less than reading the
+    rest would cost."""
+    if preview_tokens is not None and 3 * num_tokens > 5 * preview_tokens:
+        return min(preview_tokens, page_tokens)
+    return page_tokens if num_tokens > page_tokens else None
+
+
 def whole(page: Page) -> str:
     """All that a page says: its text, and the calls that it asks for."""
     calls = (f"{call.name} {call.arguments}" for call in page.calls)

@@ -34,8 +34,8 @@ def test_who_can_page_in_sees_the_first_and_the_last_lines(tmp_path: Path) -> No
         lines = entry.shown().splitlines()
         assert lines[:2] == ["version 1:", "line 0 of the log"]
         assert lines[-1] == "line 399 of the log"
-        assert entry.num_tokens == kernel.config.preview_tokens == 200
-        assert kernel.engine.count_tokens(entry.shown()) < 230
+        assert entry.num_tokens == kernel.config.preview_tokens == 100
+        assert kernel.engine.count_tokens(entry.shown()) < 130
         (handle,) = [line for line in lines if line.startswith("(")]
         found = re.search(r"page_in\(page=2, start=(\d+)\)", handle)
         assert found is not None
