@@ -38,7 +38,6 @@ class Ingestion:
         self._ctx = ctx
         self._namespace = namespace
         self._on_behalf = on_behalf
-        self._to: dict[str, Any] = {"namespace": namespace, "pid": on_behalf}
         self._counts: Counter[str] = Counter()
         self._passages = 0
         self._reader = Reader()
@@ -112,7 +111,11 @@ class Ingestion:
             if times == (before.st_size, before.st_mtime_ns):
                 return "unchanged"
         source["digest"] = _digest(path)
-        same = (await self._ctx.ask("kb_same", source=source, **self._to)).path
+        same = (
+            await self._ctx.ask(
+                "kb_same", source=source, namespace=self._namespace, pid=self._on_behalf
+            )
+        ).path
         if same is not None:
             return "unchanged" if same == path else "duplicate"
         document = self._reader.read(path)
@@ -132,7 +135,8 @@ class Ingestion:
                 position=start,
                 upload=upload,
                 last=start + BATCH >= len(passages),
-                **self._to,
+                namespace=self._namespace,
+                pid=self._on_behalf,
             )
             upload = answer.upload
             self._passages += len(batch)
@@ -143,7 +147,9 @@ class Ingestion:
     async def _prune(self, root: str) -> None:
         for path in [path for path in self._known if path == root or _is_below(path, root)]:
             if not os.path.exists(path):
-                done = await self._ctx.ask("kb_remove", beneath=path, **self._to)
+                done = await self._ctx.ask(
+                    "kb_remove", beneath=path, namespace=self._namespace, pid=self._on_behalf
+                )
                 self._counts["removed"] += done.removed
                 del self._known[path]
 
