@@ -38,7 +38,9 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Pages that are read, and handed to Chroma, together."""
-SAMPLE = 8
+SAMPLE = 16
+MAY_MISS = 1
+"""Of the sample: the search is approximate."""
 CLOSE = 0.01
 """A vector that is kept in half precision and comes back from Chroma is this near to itself."""
 
@@ -222,20 +224,25 @@ class SemanticIndex:
             " ORDER BY random() LIMIT ?",
             (owner, self._model, SAMPLE),
         ).fetchall()
+        missed = 0
         for number, content in sample:
-            passages = unpack(content, self._dim)[1:]
-            if not self._holds(collection, number, passages[0]):
+            first = unpack(content, self._dim)[1]
+            if not self._holds(collection, number, first):
                 return f"the vector of page row {number} is not what was written"
+            missed += not self._finds(collection, first)
+        if missed > MAY_MISS:
+            return f"{missed} of {len(sample)} vectors are there and are not found"
         return ""
 
     def _holds(self, collection: Any, number: int, vector: Vectors) -> bool:
-        """Is the page's first passage there as it was written, and found by a search?"""
+        """Is the page's first passage there as it was written?"""
         kept = self._call(collection.get, ids=[f"{number}:0"], include=["embeddings"])
-        if (
-            len(kept["ids"]) != 1
-            or np.abs(np.asarray(kept["embeddings"][0]) - vector).max() > CLOSE
-        ):
+        if len(kept["ids"]) != 1:
             return False
+        difference = np.abs(np.asarray(kept["embeddings"][0]) - vector).max()
+        return bool(difference <= CLOSE)
+
+    def _finds(self, collection: Any, vector: Vectors) -> bool:
         near = self._call(
             collection.query, query_embeddings=vector[None], n_results=1, include=["distances"]
         )
