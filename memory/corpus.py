@@ -29,7 +29,8 @@ class Scope:
 @dataclass(slots=True)
 class Corpus:
     """One position per page. `in_text` and `in_date` have a row per term of `terms`. `whole` and
-    `passages` are None where there are no vectors."""
+    `passages` are None where there are no vectors. `num_others` pages may be seen and are not here,
+    and `others_with` says how many of them have each term."""
 
     terms: dict[str, int]
     in_text: Floats
@@ -46,6 +47,8 @@ class Corpus:
     passages: Vectors | None
     passage_at: Ints
     window_lengths: dict[int, Floats]
+    num_others: int
+    others_with: Floats
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,6 +92,10 @@ class Corpus:
             ),
             window_lengths=(
                 parts[0].shelf.window_lengths if len(parts) == 1 and parts[0].all_seen else {}
+            ),
+            num_others=sum(part.shelf.num_others for part in parts),
+            others_with=np.array(
+                [sum(part.shelf.others_with(term) for part in parts) for term in terms], np.float32
             ),
         )
 

@@ -45,12 +45,13 @@ class Lexicon:
         new = unpack(b"".join(vector for _, _, vector in rows), self.dim)
         self._vectors = np.concatenate([self._vectors, new])
 
-    def related(self, vector: Vectors) -> dict[str, float]:
-        """Stems of words that mean something like the one whose vector is given, and how much a
-        page that has them is worth beside one that has the word itself."""
-        if not self._terms:
-            return {}
-        similarity = self._vectors @ vector
+    def related(self, vectors: Vectors) -> list[dict[str, float]]:
+        """For each vector of a word, the stems of words that mean something like it, and how much
+        a page that has them is worth beside one that has the word itself."""
+        similarity = vectors @ self._vectors.T
+        return [self._related(row) for row in similarity]
+
+    def _related(self, similarity: Vectors) -> dict[str, float]:
         near = np.flatnonzero(similarity > RELATED)
         near = near[np.argsort(-similarity[near])][:MAX_RELATED]
         found: dict[str, float] = {}

@@ -11,30 +11,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import feed, recall_store, swap
 from .corpus import Scope
 from .embedding import Embedder, EmbeddingError
-from .recall import ALWAYS, Hit, Index, When
+from .recall import ALWAYS, EXACT_PAGES, Hit, Index, When
 from .recall_store import Entry
 from .semantic import Damage, SemanticIndex, SemanticIndexBroken, SemanticIndexBusy
 from .views import Question
 
 log = logging.getLogger(__name__)
 
-VERSION = "1"
+VERSION = "2"
 AT_ONCE = 64
 """Pages that are indexed in one transaction."""
 EMBED_AT_ONCE = 8
 """Pages: a question that comes meanwhile waits for no more."""
 PATIENCE_S = 1.5
 """How long a question waits for its meaning."""
-LARGE = 20_000
-"""Pages from which on an owner's vectors are in Chroma, too: several passages each, they are too
-many to be searched one by one."""
 
 NO_REBUILD = ("", 0, 0)
 
@@ -79,16 +76,16 @@ class Library:
         embedder: Embedder | None = None,
         chroma: Path | None = None,
         *,
-        large: int = LARGE,
+        exact_pages: int = EXACT_PAGES,
     ) -> None:
         self._source = feed.open_source(journal)
         self._database = database
         self._embedder = embedder
         self._chroma = chroma
-        self._large = large
         self._connection = self._open()
         self._semantic: SemanticIndex | None = None
-        self._index = Index(self._connection, embedder)
+        self._index = Index(self._connection, embedder, exact_pages=exact_pages)
+        self._sorted = False  # into those that Chroma has, and the others
         self._rebuilding = NO_REBUILD
         self._trouble = ""
 
@@ -176,6 +173,8 @@ class Library:
             return False
         statements = [one for entry in entries for one in self._index.statements(entry)]
         self._index.execute([*statements, _note(what, last)])
+        for owner in {entry.owner for entry in entries}:
+            self._index.seal(owner)
         return True
 
     def _drop(self, what: str, last: int, gone: Sequence[tuple[str, int]]) -> bool:
@@ -189,11 +188,15 @@ class Library:
         """Compute the vectors of some pages; is there more to do? Raises EmbeddingError."""
         if self._embedder is None:
             return False
-        done = await self._index.embed_pending(EMBED_AT_ONCE)
+        if not self._embedder.ready:  # questions have a meaning, too, even if no page waits
+            await self._embedder.embed(["hello"])
+        if not self._sorted:
+            self._register(recall_store.owners(self._connection))
+            self._sorted = True
+        owners = await self._index.embed_pending(EMBED_AT_ONCE)
         self._trouble = ""
-        if done:
-            self._register_large_owners()
-        return done > 0
+        self._register(owners)
+        return bool(owners)
 
     async def tend_semantic_index(self) -> None:
         """Open Chroma if there is an owner for it, check it, mend what is wrong, hand over what
@@ -203,11 +206,12 @@ class Library:
         semantic = self._semantic
         assert semantic is not None
         try:
+            semantic.raise_if_broken()
             while semantic.drain(self._connection):
                 await asyncio.sleep(0)
         except SemanticIndexBroken as error:
             self._trouble = str(error)
-            await self._mend(semantic.check(self._connection))
+            await self._check_and_mend()
 
     def check_semantic_index(self) -> list[Damage]:
         """What Chroma holds otherwise than the vectors here say."""
@@ -218,16 +222,14 @@ class Library:
         row = self._connection.execute("SELECT value FROM library WHERE key = ?", (key,)).fetchone()
         return int(row[0]) if row else 0
 
-    def _register_large_owners(self) -> None:
+    def _register(self, owners: Iterable[str]) -> None:
         """Those that have grown too large to be searched page by page."""
-        owners = self._connection.execute(
-            "SELECT owner FROM recall_page WHERE owner NOT IN (SELECT owner FROM recall_semantic)"
-            " GROUP BY owner HAVING count(*) > ?",
-            (self._large,),
-        ).fetchall()
-        for (owner,) in owners:
-            log.info("%s has grown large: its vectors go to the semantic index", owner)
-            self._index.execute(recall_store.use_semantic_index(owner))
+        for owner in owners:
+            if self._index.is_large(owner) and not recall_store.in_semantic_index(
+                self._connection, owner
+            ):
+                log.info("%s has grown large: its vectors go to the semantic index", owner)
+                self._index.execute(recall_store.use_semantic_index(owner))
 
     async def _open_semantic_index(self) -> bool:
         if self._chroma is None or self._embedder is None:
@@ -243,14 +245,26 @@ class Library:
             return False
         self._index.use(self._semantic)
         self._semantic.sweep(self._connection)
-        await self._mend(self._semantic.check(self._connection))
+        await self._check_and_mend()
         return True
+
+    async def _check_and_mend(self) -> None:
+        """In a thread: Chroma may have gigabytes to look at."""
+        await self._mend(await asyncio.to_thread(self._check))
 
     async def _mend(self, found: Sequence[Damage]) -> None:
         for damage in found:
             log.warning("the vectors of %s are rebuilt: %s", damage.owner, damage.reason)
             await asyncio.to_thread(self._rebuild, damage.owner)
         self._rebuilding = NO_REBUILD
+
+    def _check(self) -> list[Damage]:
+        assert self._semantic is not None
+        connection = _connect(self._database)
+        try:
+            return self._semantic.check(connection)
+        finally:
+            connection.close()
 
     def _rebuild(self, owner: str) -> None:
         assert self._semantic is not None
@@ -283,6 +297,7 @@ def destroy(database: Path) -> None:
 
 def _connect(database: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA page_size = 16384")  # a page's vectors are some kilobytes
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA busy_timeout = 30000")

@@ -2,8 +2,9 @@
 
 The `Index` ties the parts together: entries go in (`add`), vectors follow when they have been
 computed (`embed_pending`), and `search` finds. Words are found at once; meaning as soon as the
-vectors are there. An owner's pages are searched exactly, in memory, up to `EXACT_PASSAGES`; beyond
-that the semantic index (Chroma) names the nearest passages.
+vectors are there. An owner's pages are searched exactly, in memory, up to `EXACT_PAGES` and
+`EXACT_PASSAGES`; of a larger owner's an excerpt (`excerpt.py`), for which the semantic index
+(Chroma) names the nearest passages.
 """
 
 from __future__ import annotations
@@ -11,22 +12,26 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from . import recall_store
+from . import postings, recall_store
 from .corpus import Corpus, Scope
 from .embedding import Embedder, Vectors
+from .excerpt import Within, excerpt
 from .lexicon import Lexicon
 from .recall_store import Entry, Unembedded
+from .semantic import SemanticIndexBroken
 from .shelf import Floats, Shelf
 from .swap import Statement
 from .terms import Stemmer, common, words
-from .views import Question, scaled, score
+from .views import Question, score
 
-EXACT_PASSAGES = 50_000
+EXACT_PAGES = 10_000
+EXACT_PASSAGES = 30_000
 CACHE_BYTES = 512 << 20
 """Shelves in memory, all owners together; those used longest ago go first."""
 EMBED_AT_ONCE = 32
@@ -98,16 +103,20 @@ class Index:
         embedder: Embedder | None = None,
         semantic: NearestPassages | None = None,
         *,
+        exact_pages: int = EXACT_PAGES,
         exact_passages: int = EXACT_PASSAGES,
     ) -> None:
         self._connection = connection
         self._embedder = embedder
         self._semantic = semantic
+        self._exact_pages = exact_pages
         self._exact_passages = exact_passages
         self._stemmer = Stemmer()
         self._shelves: OrderedDict[str, Shelf] = OrderedDict()
         self._lexicon: Lexicon | None = None
+        self._large: set[str] = set()
         self._embedded = 0  # the last row before which every page has its vectors
+        self._counted = (0, 0)  # (rows of pages up to, pages)
 
     def use(self, semantic: NearestPassages) -> None:
         """The semantic index, once there is one."""
@@ -124,15 +133,16 @@ class Index:
         text, date = self._stemmer.terms([entry.spoken, entry.dated])
         return recall_store.write_entry(entry, text, date)
 
-    async def embed_pending(self, limit: int = EMBED_AT_ONCE) -> int:
-        """Compute the vectors of up to `limit` pages that have none; how many it were. Raises
-        EmbeddingError."""
+    async def embed_pending(self, limit: int = EMBED_AT_ONCE) -> set[str]:
+        """Compute the vectors of up to `limit` pages that have none; whose pages it were, nobody's
+        when all have theirs. Raises EmbeddingError."""
         embedder = self._embedder
         if embedder is None:
-            return 0
+            return set()
         pages = recall_store.unembedded(self._connection, embedder.name, limit, self._embedded)
         if not pages:
-            return 0
+            self._embedded = recall_store.last_row(self._connection)
+            return set()
         self._embedded = pages[0].id - 1
         texts = [text for page in pages for text in page.texts]
         fresh = recall_store.unknown_words(
@@ -140,7 +150,7 @@ class Index:
         )
         vectors = await embedder.embed([*texts, *fresh])
         self.execute(self.vector_statements(pages, fresh, vectors))
-        return len(pages)
+        return {page.owner for page in pages}
 
     def vector_statements(
         self, pages: Sequence[Unembedded], fresh: Sequence[str], vectors: Vectors
@@ -162,6 +172,34 @@ class Index:
         """Drop every key to an owner's pages."""
         self.execute(recall_store.forget(owner))
         self._shelves.pop(owner, None)
+        self._large.discard(owner)
+        self._counted = (0, 0)
+
+    def seal(self, owner: str) -> None:
+        """Keep the terms of many pages together, once they are many."""
+        with self._connection:
+            self._connection.execute("BEGIN")
+            postings.seal(self._connection, owner)
+
+    def forget_page(self, owner: str, page: int) -> None:
+        """Drop every key to one page."""
+        entry = recall_store.read_entry(self._connection, owner, page)
+        if entry is not None:
+            row = recall_store.row_of(self._connection, owner, page)
+            terms = set[str]().union(*self._stemmer.terms([entry.spoken, entry.dated]))
+            with self._connection:
+                self._connection.execute("BEGIN")
+                postings.forget(self._connection, owner, row, terms)
+                for sql, parameters in recall_store.forget_page(owner, page, terms):
+                    self._connection.execute(sql, parameters)
+            self._shelves.pop(owner, None)
+            self._counted = (0, 0)
+
+    def seal(self, owner: str) -> None:
+        """Keep the terms of many pages together, once they are many."""
+        with self._connection:
+            self._connection.execute("BEGIN")
+            postings.seal(self._connection, owner)
 
     def forget_page(self, owner: str, page: int) -> None:
         """Drop every key to one page."""
@@ -203,9 +241,9 @@ class Index:
         lexicon = await self._refreshed_lexicon()
         stems = self._stemmer.stem(asked)
         meanings: dict[str, dict[str, float]] = {term: {term: 1.0} for term in terms}
-        for stem, vector in zip(stems, vectors[1:], strict=True):
+        for stem, found in zip(stems, lexicon.related(vectors[1:]), strict=True):
             if stem in meanings and stem not in common():
-                for term, weight in lexicon.related(vector).items():
+                for term, weight in found.items():
                     meanings[stem].setdefault(term, weight)
         related = tuple(meanings[term] for term in terms if term not in common())
         return Question(query, terms, related, vectors[0])
@@ -225,60 +263,55 @@ class Index:
         when: When | None = None,
     ) -> list[Hit]:
         """Search with a question that is ready, without awaiting."""
+        when = when or ALWAYS
         scopes = [Scope(owner) if isinstance(owner, str) else owner for owner in owners]
-        shelves = [(self._shelf(scope.owner, question), scope.before) for scope in scopes]
+        shelves = [(self._shelf(scope, question, when), scope.before) for scope in scopes]
         shelves = [(shelf, before) for shelf, before in shelves if len(shelf)]
         if not shelves:
             return []
         corpus = Corpus.gather(self._connection, shelves, question.all_terms)
+        if not len(corpus):
+            return []
         views = score(corpus, question)
-        if question.vector is not None and corpus.whole is None:
-            views |= self._semantic_view(corpus, question.vector, shelves)
         total = sum(views.values(), np.zeros(len(corpus), np.float32))
         order: list[int] = np.argsort(-total, kind="stable").tolist()
-        chosen = _choose(corpus, order, k, max_tokens, when or ALWAYS)
+        chosen = _choose(corpus, order, k, max_tokens, when)
         names = [shelf.owner for shelf, _ in shelves]
         return [_hit(corpus, question, names, views, total, at) for at in chosen]
-
-    def _semantic_view(
-        self, corpus: Corpus, vector: Vectors, shelves: Sequence[tuple[Shelf, int | None]]
-    ) -> dict[str, Floats]:
-        """For owners too large for memory: the nearest passages that the semantic index knows."""
-        if self._semantic is None:
-            return {}
-        position = {int(number): at for at, number in enumerate(corpus.ids)}
-        near = [
-            (position[number], cosine)
-            for shelf, _ in shelves
-            for number, cosine in self._semantic.nearest(shelf.owner, vector, NEAREST)
-            if number in position
-        ]
-        if not near:
-            return {}
-        best = np.full(len(corpus), min(cosine for _, cosine in near), np.float32)
-        for at, cosine in near:
-            best[at] = max(best[at], cosine)
-        return {"passage": scaled(best)}
 
     # ---- what is in memory ----------------------------------------------------------------
 
     def statistics(self) -> IndexStatistics:
-        model = self._embedder.name if self._embedder else ""
-        pages, embedded = self._connection.execute(
-            "SELECT (SELECT count(*) FROM recall_page),"
-            " (SELECT count(*) FROM recall_vector WHERE model = ?)",
-            (model,),
-        ).fetchone()
+        """What has come since the last time is counted, not all of it."""
+        row, pages = self._counted
+        pages += recall_store.count_rows(self._connection, row)
+        self._counted = (recall_store.last_row(self._connection), pages)
+        waiting = pages
+        if self._embedder is not None:
+            waiting = recall_store.count_unembedded(
+                self._connection, self._embedder.name, self._embedded
+            )
         size = sum(shelf.num_bytes for shelf in self._shelves.values())
-        return IndexStatistics(
-            pages, pages - embedded, len(self._lexicon or ()), len(self._shelves), size
-        )
+        return IndexStatistics(pages, waiting, len(self._lexicon or ()), len(self._shelves), size)
 
-    def _shelf(self, owner: str, question: Question) -> Shelf:
-        shelf = self._shelves.pop(owner, None)
-        if shelf is None or (shelf.with_vectors and len(shelf.passage_at) > self._exact_passages):
-            shelf = Shelf(owner, with_vectors=self._fits(owner))
-        self._shelves[owner] = shelf
+    def is_large(self, owner: str) -> bool:
+        """Are its pages too many to look at each? What is large stays so."""
+        if owner not in self._large:
+            model = self._embedder.name if self._embedder else ""
+            if (
+                postings.count_pages(self._connection, owner) > self._exact_pages
+                or recall_store.count_passages(self._connection, owner, model)
+                > self._exact_passages
+            ):
+                self._large.add(owner)
+                self._shelves.pop(owner, None)
+        return owner in self._large
+
+    def _shelf(self, scope: Scope, question: Question, when: When) -> Shelf:
+        if self.is_large(scope.owner):
+            return self._excerpt(scope, question, when)
+        shelf = self._shelves.pop(scope.owner, None) or Shelf(scope.owner)
+        self._shelves[scope.owner] = shelf
         model = self._embedder.name if self._embedder else ""
         dim = 0 if question.vector is None else len(question.vector)
         shelf.refresh(self._connection, model, dim)
@@ -287,14 +320,20 @@ class Index:
             size -= self._shelves.popitem(last=False)[1].num_bytes
         return shelf
 
-    def _fits(self, owner: str) -> bool:
-        """Two bytes a number are kept; how many vectors that is follows from the model's width."""
-        if self._embedder is None or self._lexicon is None:
-            return True
-        (size,) = self._connection.execute(
-            "SELECT coalesce(sum(length(vectors)), 0) FROM recall_vector WHERE owner = ?", (owner,)
-        ).fetchone()
-        return int(size) <= 2 * self._lexicon.dim * self._exact_passages
+    def _excerpt(self, scope: Scope, question: Question, when: When) -> Shelf:
+        connection, owner = self._connection, scope.owner
+        last = recall_store.last_row(connection, owner, scope.before)
+        first, end = 1, last
+        if when != ALWAYS:
+            first, end = recall_store.rows_within(connection, owner, when.start, when.end)
+        near: list[tuple[int, float]] = []
+        if question.vector is not None and self._semantic is not None:
+            with suppress(SemanticIndexBroken):  # words are left, until it is mended
+                near = self._semantic.nearest(owner, question.vector, NEAREST)
+        rows = dict.fromkeys(row for row, _ in near)
+        within = Within(last, first, min(end, last))
+        model = self._embedder.name if self._embedder else ""
+        return excerpt(connection, owner, question, within, rows, model)
 
     async def _refreshed_lexicon(self) -> Lexicon:
         assert self._embedder is not None
@@ -331,7 +370,8 @@ def _choose(
 def _telling(corpus: Corpus, term: str, at: int) -> bool:
     """Has the page a word that tells it from others?"""
     counts = corpus.in_text[corpus.terms[term]]
-    return bool(counts[at]) and 2 * int(np.count_nonzero(counts)) <= max(len(corpus), FEW)
+    holders = np.count_nonzero(counts) + corpus.others_with[corpus.terms[term]]
+    return bool(counts[at]) and 2 * int(holders) <= max(len(corpus) + corpus.num_others, FEW)
 
 
 def _hit(

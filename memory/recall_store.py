@@ -2,7 +2,7 @@
 
 As in swap, this file makes statements and reads rows; the connection belongs to the caller, so
 that a page and its keys can be one transaction. A page has two kinds of keys: its terms, written
-with it, and its vectors, written when they have been computed. All else (the wide keys, Chroma) is
+with it (`postings.py`), and its vectors, written when they have been computed. All else (the wide keys, Chroma) is
 derived from these.
 
 An *owner* is whose pages they are: a process, or a shared namespace. Owners share nothing here but
@@ -20,12 +20,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from . import postings
 from .embedding import Vectors
 from .passages import passages
 from .swap import Statement
 from .terms import words
 
-SCHEMA = """
+SCHEMA = postings.SCHEMA + """
 CREATE TABLE IF NOT EXISTS recall_page (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     owner TEXT NOT NULL,
@@ -41,21 +42,15 @@ CREATE TABLE IF NOT EXISTS recall_page (
     UNIQUE (owner, page)
 );
 CREATE INDEX IF NOT EXISTS recall_page_owner ON recall_page (owner, id);
-CREATE TABLE IF NOT EXISTS recall_term (
-    owner TEXT NOT NULL,
-    term TEXT NOT NULL,
-    id INTEGER NOT NULL,
-    in_text INTEGER NOT NULL,
-    in_date INTEGER NOT NULL,
-    PRIMARY KEY (owner, term, id)
-) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS recall_page_created ON recall_page (owner, created);
 CREATE TABLE IF NOT EXISTS recall_vector (
     id INTEGER PRIMARY KEY,
     owner TEXT NOT NULL,
     model TEXT NOT NULL,
+    passages INTEGER NOT NULL,
     vectors BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS recall_vector_owner ON recall_vector (owner, id);
+CREATE INDEX IF NOT EXISTS recall_vector_owner ON recall_vector (owner, model, id, passages);
 CREATE TABLE IF NOT EXISTS recall_word (
     id INTEGER PRIMARY KEY,
     model TEXT NOT NULL,
@@ -172,6 +167,73 @@ def unembedded(
     return found
 
 
+def last_row(
+    connection: sqlite3.Connection, owner: str | None = None, before: int | None = None
+) -> int:
+    """Of all pages, or of an owner's, or of those with a number below `before`: rows are in the
+    order of the numbers."""
+    if owner is None:
+        query, parameters = "SELECT max(id) FROM recall_page", ()
+    elif before is None:
+        query, parameters = "SELECT max(id) FROM recall_page WHERE owner = ?", (owner,)
+    else:
+        query = "SELECT id FROM recall_page WHERE owner = ? AND page < ? ORDER BY page DESC LIMIT 1"
+        parameters = (owner, before)
+    row = connection.execute(query, parameters).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def rows_within(
+    connection: sqlite3.Connection, owner: str, start: float, end: float
+) -> tuple[int, int]:
+    """The first and the last row of an owner's pages of that time; (0, 0) when there are none."""
+    first, last = connection.execute(
+        "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM recall_page"
+        " WHERE owner = ? AND created >= ? AND created < ?",
+        (owner, start, end),
+    ).fetchone()
+    return int(first), int(last)
+
+
+def count_rows(connection: sqlite3.Connection, after: int) -> int:
+    """Pages of all owners behind a row."""
+    query = "SELECT count(*) FROM recall_page WHERE id > ?"
+    return int(connection.execute(query, (after,)).fetchone()[0])
+
+
+def count_unembedded(connection: sqlite3.Connection, model: str, after: int) -> int:
+    """Pages behind a row that have no vectors of the model."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM recall_page AS page LEFT JOIN recall_vector AS vector"
+        " ON vector.id = page.id AND model = ? WHERE page.id > ? AND vector.id IS NULL",
+        (model, after),
+    ).fetchone()
+    return int(count)
+
+
+def count_passages(connection: sqlite3.Connection, owner: str, model: str) -> int:
+    (count,) = connection.execute(
+        "SELECT coalesce(sum(passages), 0) FROM recall_vector WHERE owner = ? AND model = ?",
+        (owner, model),
+    ).fetchone()
+    return int(count)
+
+
+def owners(connection: sqlite3.Connection) -> list[str]:
+    """All there are, from one to the next in the index: not by way of every page."""
+    rows = connection.execute(
+        "WITH RECURSIVE one (owner) AS (SELECT min(owner) FROM recall_page UNION ALL"
+        " SELECT (SELECT min(owner) FROM recall_page WHERE owner > one.owner) FROM one"
+        " WHERE one.owner IS NOT NULL) SELECT owner FROM one WHERE owner IS NOT NULL"
+    )
+    return [owner for (owner,) in rows]
+
+
+def in_semantic_index(connection: sqlite3.Connection, owner: str) -> bool:
+    query = "SELECT 1 FROM recall_semantic WHERE owner = ?"
+    return connection.execute(query, (owner,)).fetchone() is not None
+
+
 def unknown_words(
     connection: sqlite3.Connection, model: str, candidates: Iterable[str]
 ) -> list[str]:
@@ -191,9 +253,9 @@ def write_vectors(page: Unembedded, model: str, vectors: Vectors) -> list[Statem
     """The first row is of the whole page, the others of its passages."""
     return [
         (
-            "INSERT OR REPLACE INTO recall_vector SELECT id, owner, ?, ? FROM recall_page"
+            "INSERT OR REPLACE INTO recall_vector SELECT id, owner, ?, ?, ? FROM recall_page"
             " WHERE id = ?",
-            (model, pack(vectors), page.id),
+            (model, len(vectors) - 1, pack(vectors), page.id),
         ),
         (
             "INSERT INTO recall_outbox (owner, id) SELECT owner, ? FROM recall_semantic"
@@ -232,6 +294,8 @@ def forget(owner: str) -> list[Statement]:
     """Every key to the owner's pages goes."""
     return [
         ("DELETE FROM recall_term WHERE owner = ?", (owner,)),
+        ("DELETE FROM recall_segment WHERE owner = ?", (owner,)),
+        ("DELETE FROM recall_sealed WHERE owner = ?", (owner,)),
         ("DELETE FROM recall_vector WHERE owner = ?", (owner,)),
         ("DELETE FROM recall_page WHERE owner = ?", (owner,)),
         ("DELETE FROM recall_outbox WHERE owner = ?", (owner,)),
@@ -251,6 +315,12 @@ def read_entry(connection: sqlite3.Connection, owner: str, page: int) -> Entry |
         (owner, page),
     ).fetchone()
     return Entry(*row) if row else None
+
+
+def row_of(connection: sqlite3.Connection, owner: str, page: int) -> int:
+    """Of a page that is indexed."""
+    query = "SELECT id FROM recall_page WHERE owner = ? AND page = ?"
+    return int(connection.execute(query, (owner, page)).fetchone()[0])
 
 
 def forget_page(owner: str, page: int, terms: Iterable[str]) -> list[Statement]:

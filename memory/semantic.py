@@ -32,7 +32,7 @@ import numpy as np
 
 from .embedding import Vectors
 from .passages import MAX_PASSAGES
-from .recall_store import unpack
+from .recall_store import count_passages, unpack
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class SemanticIndex:
         self._dim = dim
         self._turn = threading.RLock()
         self._collections: dict[str, Any] = {}
+        self._failure: SemanticIndexBroken | None = None
         self._lock = _take_lock(folder)
         try:
             self._client = self._open()
@@ -106,20 +107,30 @@ class SemanticIndex:
                 self._client.close()
             self._lock.close()
 
+    def raise_if_broken(self) -> None:
+        """Has a search failed? Raises SemanticIndexBroken, once."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
     def nearest(self, owner: str, vector: Vectors, count: int) -> list[tuple[int, float]]:
         """(id of the page's row, cosine) of the nearest passages, the nearest first. Raises
         SemanticIndexBroken."""
-        with self._turn:
-            collection = self._collection(owner)
-            size = self._count(collection)
-            if not size:
-                return []
-            found = self._call(
-                collection.query,
-                query_embeddings=vector[None],
-                n_results=min(count, size),
-                include=["distances"],
-            )
+        try:
+            with self._turn:
+                collection = self._collection(owner)
+                size = self._count(collection)
+                if not size:
+                    return []
+                found = self._call(
+                    collection.query,
+                    query_embeddings=vector[None],
+                    n_results=min(count, size),
+                    include=["distances"],
+                )
+        except SemanticIndexBroken as error:
+            self._failure = error
+            raise
         return [
             (int(name.partition(":")[0]), 1 - distance)
             for name, distance in zip(found["ids"][0], found["distances"][0], strict=True)
@@ -202,12 +213,11 @@ class SemanticIndex:
 
     def _compare(self, connection: sqlite3.Connection, owner: str) -> str:
         """What is wrong, or nothing."""
-        expected, pending = connection.execute(
-            # The first vector of a page is of the whole of it; the others are of its passages.
-            "SELECT coalesce(sum(length(vectors) / ? - 1), 0),"
-            " coalesce(sum((length(vectors) / ? - 1) * (id IN (SELECT id FROM recall_outbox))), 0)"
-            " FROM recall_vector WHERE owner = ? AND model = ?",
-            (2 * self._dim, 2 * self._dim, owner, self._model),
+        expected = count_passages(connection, owner, self._model)
+        (pending,) = connection.execute(
+            "SELECT coalesce(sum(passages), 0) FROM recall_vector WHERE owner = ? AND model = ?"
+            " AND id IN (SELECT id FROM recall_outbox WHERE owner = ?)",
+            (owner, self._model, owner),
         ).fetchone()
         (forgotten,) = connection.execute(
             "SELECT count(DISTINCT id) FROM recall_outbox WHERE owner = ?"
@@ -219,9 +229,10 @@ class SemanticIndex:
         if not expected - pending <= count <= expected + forgotten * MAX_PASSAGES:
             return f"{count} vectors are there, {expected - pending} should be"
         sample = connection.execute(
-            "SELECT id, vectors FROM recall_vector WHERE owner = ? AND model = ?"
+            "SELECT id, vectors FROM recall_vector WHERE id IN"
+            " (SELECT id FROM recall_vector WHERE owner = ? AND model = ?"
             " AND id NOT IN (SELECT id FROM recall_outbox WHERE id IS NOT NULL)"
-            " ORDER BY random() LIMIT ?",
+            " ORDER BY random() LIMIT ?)",
             (owner, self._model, SAMPLE),
         ).fetchall()
         missed = 0

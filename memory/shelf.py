@@ -7,6 +7,7 @@ of its pages' vectors, so that the widest key costs no more than the narrowest.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from . import postings
 from .embedding import Vectors
 from .recall_store import unpack
 
@@ -74,10 +76,18 @@ class Shelf:
             " FROM recall_page WHERE owner = ? AND id > ? ORDER BY id",
             (self.owner, after),
         ).fetchall()
-        if rows:
-            self._append(rows)
+        self.take(rows)
         if self.with_vectors and dim:
-            self._refresh_vectors(connection, model, dim, first)
+            self.take_vectors(connection, model, dim, first)
+
+    @property
+    def num_others(self) -> int:
+        """Pages of the owner that are not here."""
+        return 0
+
+    def others_with(self, term: str) -> int:
+        """How many of those have a term."""
+        return 0
 
     def postings(
         self, connection: sqlite3.Connection, terms: Sequence[str]
@@ -86,30 +96,30 @@ class Shelf:
         in_text = np.zeros((len(terms), len(self)), np.float32)
         in_date = np.zeros_like(in_text)
         for row, term in enumerate(terms):
-            found = self._holders(connection, term)
+            found = self.holders(connection, term)
             at = np.searchsorted(self.ids, found[:, 0])
             known = at < len(self)  # a page may have come since the refresh
             in_text[row, at[known]] = found[known, 1]
             in_date[row, at[known]] = found[known, 2]
         return in_text, in_date
 
-    def _holders(self, connection: sqlite3.Connection, term: str) -> Ints:
+    def holders(self, connection: sqlite3.Connection, term: str) -> Ints:
         """(id, in text, in date) of the pages that have a term. Long lists are kept, and what has
-        come since is added: reading thousands of rows takes longer than all the rest."""
+        come since is added."""
         kept = self.long_postings.get(term)
-        last = int(kept[-1, 0]) if kept is not None else 0
-        rows = connection.execute(
-            "SELECT id, in_text, in_date FROM recall_term WHERE owner = ? AND term = ? AND id > ?",
-            (self.owner, term, last),
-        ).fetchall()
-        found = np.array(rows, np.int64).reshape(-1, 3)
-        if kept is not None:
-            found = np.concatenate([kept, found]) if len(found) else kept
+        if kept is None:
+            found = postings.read(connection, self.owner, term)
+        else:
+            new = postings.read(connection, self.owner, term, int(kept[-1, 0]))
+            found = np.concatenate([kept, new]) if len(new) else kept
         if len(found) >= LONG:
             self.long_postings[term] = found
         return found
 
-    def _append(self, rows: list[tuple[float, ...]]) -> None:
+    def take(self, rows: list[tuple[float, ...]]) -> None:
+        """Pages, as the columns that `refresh` reads."""
+        if not rows:
+            return
         new = np.array(rows, np.float64)
         self.ids = np.concatenate([self.ids, new[:, 0].astype(np.int64)])
         self.pages = np.concatenate([self.pages, new[:, 1].astype(np.int64)])
@@ -121,22 +131,22 @@ class Shelf:
         self.num_date_terms = np.concatenate([self.num_date_terms, new[:, 6].astype(np.float32)])
         self.window_lengths.clear()
 
-    def _refresh_vectors(
-        self, connection: sqlite3.Connection, model: str, dim: int, first: int
+    def take_vectors(
+        self, connection: sqlite3.Connection, model: str, dim: int, first: int = 0
     ) -> None:
+        """Of the pages from position `first` on, and of those that had none the last time."""
         if self.whole is None or self.passages is None:
             self.whole = self.passages = np.zeros((0, dim), np.float32)
             first = 0
         grown = len(self) - len(self.whole)
         self.whole = np.concatenate([self.whole, np.zeros((grown, dim), np.float32)])
-        wanted = sorted(self.waiting)
         self.waiting |= set(range(first, len(self)))
         if not self.waiting:
             return
-        lowest = wanted[0] if wanted else first
         blobs = connection.execute(
-            "SELECT id, vectors FROM recall_vector WHERE owner = ? AND id >= ? AND model = ?",
-            (self.owner, int(self.ids[lowest]), model),
+            "SELECT id, vectors FROM recall_vector"
+            " WHERE id IN (SELECT value FROM json_each(?)) AND model = ? ORDER BY id",
+            (json.dumps(self.ids[sorted(self.waiting)].tolist()), model),
         ).fetchall()
         parts, positions = [self.passages], [self.passage_at]
         for number, content in blobs:

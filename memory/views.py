@@ -26,6 +26,7 @@ from .shelf import Floats
 
 WORD_WIDTHS = (0, 1, 3, SESSION)
 RELATED_WIDTHS = (0, 1, 3)
+WIDEST = 3
 MEANING_WIDTHS = (1, 3)
 FEEDBACK_PAGES = 5
 FEEDBACK_WEIGHT = 0.5
@@ -80,19 +81,31 @@ def first_views(corpus: Corpus, question: Question) -> dict[str, Floats]:
 def words(corpus: Corpus, question: Question, width: int) -> Floats:
     rows = [corpus.terms[term] for term in question.terms]
     counts = corpus.window(corpus.in_text[rows], width) + dates(corpus, corpus.in_date[rows], width)
-    return bm25(counts, lengths(corpus, width))
+    return bm25(counts, lengths(corpus, width), *others(corpus, corpus.others_with[rows], width))
 
 
 def related(corpus: Corpus, question: Question, width: int) -> Floats:
     """A word's count is that of all its relatives, each by its weight."""
     in_text = np.zeros((len(question.related), len(corpus)), np.float32)
     in_date = np.zeros_like(in_text)
+    elsewhere = np.zeros(len(question.related), np.float32)
     for row, word in enumerate(question.related):
         rows = [corpus.terms[term] for term in word]
-        in_text[row] = np.array(list(word.values()), np.float32) @ corpus.in_text[rows]
+        weights = np.array(list(word.values()), np.float32)
+        in_text[row] = weights @ corpus.in_text[rows]
+        elsewhere[row] = weights @ corpus.others_with[rows]
         in_date[row] = corpus.in_date[rows[0]]  # the word itself comes first; a date is exact
     counts = corpus.window(in_text, width) + dates(corpus, in_date, width)
-    return bm25(counts, lengths(corpus, width))
+    return bm25(counts, lengths(corpus, width), *others(corpus, elsewhere, width))
+
+
+def others(corpus: Corpus, having: Floats, width: int) -> tuple[int, Floats]:
+    """(keys of pages that are not here, how many of them have each term). A key of several pages
+    has a term more often, as if no two of them had the same."""
+    if not corpus.num_others:
+        return 0, np.zeros_like(having)
+    reach = 2 * (WIDEST if width == SESSION else width) + 1
+    return corpus.num_others, np.minimum(having * reach, corpus.num_others)
 
 
 def lengths(corpus: Corpus, width: int) -> Floats:
@@ -110,12 +123,12 @@ def dates(corpus: Corpus, values: Floats, width: int) -> Floats:
     return result
 
 
-def bm25(counts: Floats, length: Floats) -> Floats:
-    """`counts` is (terms, pages). What is rare is judged among these very keys."""
+def bm25(counts: Floats, length: Floats, num_others: int, others_with: Floats) -> Floats:
+    """`counts` is (terms, pages). What is rare is judged among these very keys and the others."""
     if not counts.size:
         return np.zeros(len(length), np.float32)
-    holders = np.minimum(counts, 1).sum(axis=1)
-    rarity = np.log1p((len(length) - holders + 0.5) / (holders + 0.5))
+    holders = np.minimum(counts, 1).sum(axis=1) + others_with
+    rarity = np.log1p((len(length) + num_others - holders + 0.5) / (holders + 0.5))
     saturation = counts + K1 * (1 - B + B * length / max(float(length.mean()), 1.0))
     result: Floats = rarity @ (counts * (K1 + 1) / saturation)
     return result

@@ -101,7 +101,7 @@ async def test_a_large_owners_vectors_are_in_chroma_and_come_back(
     journal: Journal, tmp_path: Path, harm: str
 ) -> None:
     database, chroma = tmp_path / "recall.db", tmp_path / "chroma"
-    library = Library(journal.path, database, WordEmbedder(), chroma, large=2)
+    library = Library(journal.path, database, WordEmbedder(), chroma, exact_pages=2)
     await kept_up(library)
     assert any(chroma.rglob("*")), "the owner is large enough"
     assert await found(library) == [2]
@@ -112,7 +112,7 @@ async def test_a_large_owners_vectors_are_in_chroma_and_come_back(
         shutil.rmtree(chroma)
     elif harm == "other model":
         embedder.name = "other words"
-    library = Library(journal.path, database, embedder, chroma, large=2)
+    library = Library(journal.path, database, embedder, chroma, exact_pages=2)
     await kept_up(library)
     status = library.status()
     assert (status.unembedded, status.trouble, status.rebuilding) == (0, "", "")
@@ -125,9 +125,9 @@ async def test_a_large_owners_vectors_are_in_chroma_and_come_back(
 
 async def test_a_second_process_is_kept_out_of_chroma(journal: Journal, tmp_path: Path) -> None:
     chroma = tmp_path / "chroma"
-    first = Library(journal.path, tmp_path / "one.db", WordEmbedder(), chroma, large=2)
+    first = Library(journal.path, tmp_path / "one.db", WordEmbedder(), chroma, exact_pages=2)
     await kept_up(first)
-    second = Library(journal.path, tmp_path / "two.db", WordEmbedder(), chroma, large=2)
+    second = Library(journal.path, tmp_path / "two.db", WordEmbedder(), chroma, exact_pages=2)
     await kept_up(second)
     assert "is in use by process" in second.status().trouble
     assert await found(second) == [2], "words find it all the same"

@@ -42,7 +42,7 @@ async def every_page_is_found(connection: sqlite3.Connection, semantic: Semantic
         (vector,) = await embedder.embed([text])
         (number, cosine), *_ = semantic.nearest("shared", vector, 3)
         assert (number, round(cosine, 2)) == (page + 1, 1.0)
-    index = Index(connection, embedder, semantic, exact_passages=0)
+    index = Index(connection, embedder, semantic, exact_pages=0)
     for page, text in enumerate(PAGES):
         hits = await index.search(text, 1, ["shared"])
         assert hits[0].page == page
