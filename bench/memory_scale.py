@@ -287,7 +287,11 @@ async def measure(size: int, meaning: int, embedder: MadeUpEmbedder) -> dict[str
         figures |= await measure_recall(store, pids, "-")
         if with_meaning:
             figures |= await measure_recall(store, pids, MINILM)
-        for what, pattern in (("swap", "llmos.db"), ("recall", "recall.db"), ("chroma", "chroma/**/*")):
+        for what, pattern in (
+            ("swap", "llmos.db"),
+            ("recall", "recall.db"),
+            ("chroma", "chroma/**/*"),
+        ):
             figures[f"{what}_bytes"] = disk_bytes(folder, pattern) / size
         return figures
 

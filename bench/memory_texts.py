@@ -39,7 +39,7 @@ class Texts:
         drawn = rng.choice(len(self.vocabulary), size, p=self._shares)
         words = [self.vocabulary[index] for index in drawn]
         words[size // 2] = unique(number)
-        sentences = [words[at : at + 20] for at in range(0, size, 20)]
+        sentences = [words[at : at + 30] for at in range(0, size, 30)]
         return " ".join(f"{' '.join(sentence)}." for sentence in sentences)
 
     def question(self, number: int) -> str:
@@ -69,7 +69,7 @@ class MadeUpEmbedder:
         return cls(embedder.name, words, await embedder.embed(words))
 
     async def dim(self) -> int:
-        return self._vectors.shape[1]
+        return int(self._vectors.shape[1])
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         rng = np.random.default_rng(len(texts[0]))
@@ -79,8 +79,10 @@ class MadeUpEmbedder:
             if text in self._known:
                 found[row] = self._vectors[self._known[text]]
                 continue
-            at = [self._known[word] for word in text.replace(".", "").split() if word in self._known]
+            words = text.replace(".", "").split()
+            at = [self._known[word] for word in words if word in self._known]
             if at:
                 mean = self._vectors[at].mean(axis=0)
                 found[row] += mean / np.linalg.norm(mean)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found

@@ -27,6 +27,7 @@ class Lexicon:
         self.dim = dim
         self._last_id = 0
         self._terms: list[str] = []
+        self._rows: dict[str, int] = {}
         self._vectors: Vectors = np.zeros((0, dim), np.float32)
 
     def __len__(self) -> int:
@@ -35,15 +36,22 @@ class Lexicon:
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Read the words that have come since the last time."""
         rows = connection.execute(
-            "SELECT id, term, vector FROM recall_word WHERE model = ? AND id > ? ORDER BY id",
+            "SELECT id, word, term, vector FROM recall_word WHERE model = ? AND id > ? ORDER BY id",
             (self._model, self._last_id),
         ).fetchall()
         if not rows:
             return
         self._last_id = rows[-1][0]
-        self._terms += [term for _, term, _ in rows]
-        new = unpack(b"".join(vector for _, _, vector in rows), self.dim)
+        for _, word, term, _ in rows:
+            self._rows[word] = len(self._terms)
+            self._terms.append(term)
+        new = unpack(b"".join(vector for *_, vector in rows), self.dim)
         self._vectors = np.concatenate([self._vectors, new])
+
+    def vector(self, word: str) -> Vectors | None:
+        """A word's own, if it is known."""
+        row = self._rows.get(word)
+        return None if row is None else self._vectors[row]
 
     def related(self, vectors: Vectors) -> list[dict[str, float]]:
         """For each vector of a word, the stems of words that mean something like it, and how much

@@ -175,11 +175,11 @@ class Index:
         self._large.discard(owner)
         self._counted = (0, 0)
 
-    def seal(self, owner: str) -> None:
-        """Keep the terms of many pages together, once they are many."""
+    def seal(self, owner: str, least: int = postings.SEGMENT) -> None:
+        """Keep the terms of an owner's pages together, once there are so many."""
         with self._connection:
             self._connection.execute("BEGIN")
-            postings.seal(self._connection, owner)
+            postings.seal(self._connection, owner, least)
 
     def forget_page(self, owner: str, page: int) -> None:
         """Drop every key to one page."""
@@ -194,20 +194,6 @@ class Index:
                     self._connection.execute(sql, parameters)
             self._shelves.pop(owner, None)
             self._counted = (0, 0)
-
-    def seal(self, owner: str) -> None:
-        """Keep the terms of many pages together, once they are many."""
-        with self._connection:
-            self._connection.execute("BEGIN")
-            postings.seal(self._connection, owner)
-
-    def forget_page(self, owner: str, page: int) -> None:
-        """Drop every key to one page."""
-        entry = recall_store.read_entry(self._connection, owner, page)
-        if entry is not None:
-            text, date = self._stemmer.terms([entry.spoken, entry.dated])
-            self.execute(recall_store.forget_page(owner, page, text.keys() | date.keys()))
-            self._shelves.pop(owner, None)
 
     # ---- searching ------------------------------------------------------------------------
 
@@ -236,9 +222,13 @@ class Index:
         query, terms = plain.text, plain.terms
         if self._embedder is None:
             return plain
-        asked = sorted(words(query))
-        vectors = await self._embedder.embed([query, *asked])
         lexicon = await self._refreshed_lexicon()
+        asked = sorted(words(query))
+        known = [lexicon.vector(word) for word in asked]
+        new = [word for word, vector in zip(asked, known, strict=True) if vector is None]
+        question, *computed = await self._embedder.embed([query, *new])
+        fresh = iter(computed)
+        vectors = np.stack([question, *(next(fresh) if one is None else one for one in known)])
         stems = self._stemmer.stem(asked)
         meanings: dict[str, dict[str, float]] = {term: {term: 1.0} for term in terms}
         for stem, found in zip(stems, lexicon.related(vectors[1:]), strict=True):

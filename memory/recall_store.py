@@ -2,8 +2,8 @@
 
 As in swap, this file makes statements and reads rows; the connection belongs to the caller, so
 that a page and its keys can be one transaction. A page has two kinds of keys: its terms, written
-with it (`postings.py`), and its vectors, written when they have been computed. All else (the wide keys, Chroma) is
-derived from these.
+with it (`postings.py`), and its vectors, written when they have been computed. All else (the wide
+keys, Chroma) is derived from these.
 
 An *owner* is whose pages they are: a process, or a shared namespace. Owners share nothing here but
 the vectors of single words.
@@ -26,7 +26,9 @@ from .passages import passages
 from .swap import Statement
 from .terms import words
 
-SCHEMA = postings.SCHEMA + """
+SCHEMA = (
+    postings.SCHEMA
+    + """
 CREATE TABLE IF NOT EXISTS recall_page (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     owner TEXT NOT NULL,
@@ -66,6 +68,7 @@ CREATE TABLE IF NOT EXISTS recall_outbox (
     id INTEGER
 );
 """
+)
 
 MAX_WORDS = 30_000
 """Words whose meaning is kept: 46 MB in memory. The common ones come first by themselves."""
@@ -172,8 +175,9 @@ def last_row(
 ) -> int:
     """Of all pages, or of an owner's, or of those with a number below `before`: rows are in the
     order of the numbers."""
+    parameters: tuple[object, ...] = ()
     if owner is None:
-        query, parameters = "SELECT max(id) FROM recall_page", ()
+        query = "SELECT max(id) FROM recall_page"
     elif before is None:
         query, parameters = "SELECT max(id) FROM recall_page WHERE owner = ?", (owner,)
     else:

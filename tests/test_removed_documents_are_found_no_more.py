@@ -79,7 +79,7 @@ async def test_neither_words_nor_vectors_stay(tmp_path: Path) -> None:
     for path in ("/whales.md", "/crabs.md"):
         await ingest(journal.path, path, [f"{path} number {n} swims" for n in range(20)])
     library = Library(
-        journal.path, tmp_path / "recall.db", WordEmbedder(), tmp_path / "chroma", large=10
+        journal.path, tmp_path / "recall.db", WordEmbedder(), tmp_path / "chroma", exact_pages=10
     )
     await settle(library)
     connection = sqlite3.connect(tmp_path / "recall.db")
