@@ -53,7 +53,7 @@ async def boot(config: KernelConfig) -> None:
     journal = open_journal(config.journal)
     engine = Engine(make_driver(config))
     plugins = PluginRegistry(config.plugins_dir)
-    recall = RecallProcess(config.journal, config.embedding_model)
+    recall = RecallProcess(config.journal, config.embedding_model, config.exact_pages)
     kernel = Kernel(config, journal, engine, plugins, PROGRAMS, recall=recall)
 
     await journal.write(lambda connection: keep_drafts_of(connection, config.model))

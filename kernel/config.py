@@ -12,6 +12,7 @@ from typing import Any
 from ..memory import eviction
 from ..memory.embedding import MINILM
 from ..memory.pager import Watermarks
+from ..memory.recall import EXACT_PAGES
 from .engine.driver import Sampling
 
 # The pilot is a sibling room that the kernel must not import: it is named, not known.
@@ -48,6 +49,7 @@ class KernelConfig:
     recall_tokens: int | None = None
     summaries: bool = False
     embedding_model: str = MINILM
+    exact_pages: int = EXACT_PAGES
     watermarks: Watermarks = field(default_factory=Watermarks)
     preview_tokens: int = PREVIEW_TOKENS
 
@@ -135,6 +137,13 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         " (default: %(default)s)",
     )
     add(
+        "--exact-pages",
+        type=_positive,
+        default=EXACT_PAGES,
+        help="pages of one process or knowledge base from which on recall does not look at each,"
+        " but at those that words and Chroma name (default: %(default)s)",
+    )
+    add(
         "--engine-arg",
         action="append",
         default=[],
@@ -164,6 +173,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         recall_tokens=options.recall_tokens,
         summaries=options.summaries,
         embedding_model=options.embedding_model,
+        exact_pages=options.exact_pages,
         watermarks=_watermarks(parser, options.high, options.low),
         preview_tokens=options.preview_tokens,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .library import Library, LibraryStatus, Wanted
-from .recall import Hit
+from .recall import EXACT_PAGES, Hit
 
 START_TIMEOUT_S = 30.0
 MAX_ANSWER = 16 << 20
@@ -42,8 +42,9 @@ class Recall(Protocol):
 class RecallProcess:
     """Requests are answered in order. Belongs to one event loop."""
 
-    def __init__(self, journal: Path, model: str) -> None:
+    def __init__(self, journal: Path, model: str, exact_pages: int = EXACT_PAGES) -> None:
         self._journal = journal
+        self._exact_pages = exact_pages
         self._model = model
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -116,6 +117,7 @@ class RecallProcess:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable, "-P", "-m", f"{__package__}.recall_worker",
                     str(theirs.fileno()), str(os.getpid()), str(self._journal), self._model,
+                    str(self._exact_pages),
                     stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),), start_new_session=True,
                 )  # fmt: skip

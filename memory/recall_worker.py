@@ -1,4 +1,5 @@
-"""The recall process: `python -m llmos.memory.recall_worker SOCKET_FD PARENT_PID JOURNAL MODEL`.
+"""The recall process: `python -m llmos.memory.recall_worker SOCKET_FD PARENT_PID JOURNAL MODEL
+EXACT_PAGES`.
 
 It answers questions about what is in swap, and between them brings its library up to date: words
 first, then meanings, then Chroma. Lines of JSON go both ways, as on the kernel's own socket; `-` as
@@ -35,11 +36,12 @@ NICENESS = 10
 MAX_LINE = 1 << 20
 
 
-async def serve(channel: socket.socket, journal: Path, model: str) -> None:
+async def serve(channel: socket.socket, journal: Path, model: str, exact_pages: int) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=channel, limit=MAX_LINE)
     embedder = None if model == "-" else EmbeddingProcess(model)
     database = journal.with_name("recall.db")
-    library = Library(journal, database, embedder, journal.with_name("chroma"))
+    chroma = journal.with_name("chroma")
+    library = Library(journal, database, embedder, chroma, exact_pages=exact_pages)
     keeping_up = asyncio.create_task(keep_up(library))
     try:
         while line := await reader.readline():
@@ -97,7 +99,7 @@ def main() -> None:
     die_with(int(sys.argv[2]))
     os.nice(NICENESS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s recall %(levelname)s %(message)s")
-    asyncio.run(serve(channel, Path(sys.argv[3]), sys.argv[4]))
+    asyncio.run(serve(channel, Path(sys.argv[3]), sys.argv[4], int(sys.argv[5])))
 
 
 if __name__ == "__main__":
