@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture check lint types lock pilot clean
+.PHONY: help install run test torture torture-memory check lint types lock pilot clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 — /'
@@ -29,6 +29,9 @@ test: $(STAMP)  ## all tests, on the real engine
 
 torture: $(STAMP)  ## a kernel under load is killed KILLS times; nothing may be lost
 	$(BIN)/python tests/torture.py --kills $(KILLS)
+
+torture-memory: $(STAMP)  ## the same for memory: pages, recall, embeddings, documents
+	$(BIN)/python tests/memory_torture.py --kills $(KILLS)
 
 check: lint types test  ## what must be green before a commit lands
 

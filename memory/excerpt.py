@@ -20,7 +20,7 @@ from .shelf import Floats, Ints, Shelf
 from .views import Question
 
 BY_WORDS = 256
-WITH_NEIGHBOURS = 48
+WITH_NEIGHBOURS = 32
 NEIGHBOURS = 3
 LATEST = 32
 """Pages that come last; all that there is to say of a question without a word that any page has."""

@@ -276,7 +276,7 @@ class Index:
         row, pages = self._counted
         pages += recall_store.count_rows(self._connection, row)
         self._counted = (recall_store.last_row(self._connection), pages)
-        waiting = pages
+        waiting = 0
         if self._embedder is not None:
             waiting = recall_store.count_unembedded(
                 self._connection, self._embedder.name, self._embedded

@@ -75,6 +75,7 @@ class SemanticIndex:
         self._dim = dim
         self._turn = threading.RLock()
         self._collections: dict[str, Any] = {}
+        self._counted: dict[str, int] = {}
         self._failure: SemanticIndexBroken | None = None
         self._lock = _take_lock(folder)
         try:
@@ -103,6 +104,7 @@ class SemanticIndex:
         """Let another process have the folder."""
         with self._turn:
             self._collections.clear()
+            self._counted.clear()
             with suppress(Exception):
                 self._client.close()
             self._lock.close()
@@ -119,7 +121,7 @@ class SemanticIndex:
         try:
             with self._turn:
                 collection = self._collection(owner)
-                size = self._count(collection)
+                size = self._at_least(owner, collection, count)
                 if not size:
                     return []
                 found = self._call(
@@ -286,6 +288,7 @@ class SemanticIndex:
             if not found:
                 return
             self._call(collection.delete, ids=found)
+            self._counted.pop(owner, None)
 
     def _collection(self, owner: str) -> Any:
         """Its name says the model, too: vectors of two models never meet."""
@@ -301,11 +304,18 @@ class SemanticIndex:
 
     def _drop(self, owner: str) -> None:
         self._collections.pop(owner, None)
+        self._counted.pop(owner, None)
         with suppress(SemanticIndexBroken):  # there was none
             self._call(self._client.delete_collection, self._name(owner))
 
     def _count(self, collection: Any) -> int:
         return int(self._call(collection.count))
+
+    def _at_least(self, owner: str, collection: Any, count: int) -> int:
+        """How many there are, if they are fewer; Chroma goes through all of them to count."""
+        if self._counted.get(owner, 0) < count:
+            self._counted[owner] = self._count(collection)
+        return min(count, self._counted[owner])
 
     def _name(self, owner: str) -> str:
         """Chroma takes but few characters in a name; an owner's may have any."""
@@ -317,11 +327,13 @@ class SemanticIndex:
             return method(*args, **kwargs)
         except Exception as error:
             self._collections.clear()
+            self._counted.clear()
             raise SemanticIndexBroken(f"Chroma in {self._folder} failed: {error}") from error
         except BaseException as error:
             if not _is_panic(error):
                 raise
             self._collections.clear()
+            self._counted.clear()
             raise SemanticIndexBroken(f"Chroma in {self._folder} panicked: {error}") from error
 
 

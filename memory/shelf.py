@@ -148,16 +148,14 @@ class Shelf:
             " WHERE id IN (SELECT value FROM json_each(?)) AND model = ? ORDER BY id",
             (json.dumps(self.ids[sorted(self.waiting)].tolist()), model),
         ).fetchall()
-        parts, positions = [self.passages], [self.passage_at]
-        for number, content in blobs:
-            at = int(np.searchsorted(self.ids, number))
-            if at not in self.waiting:
-                continue
-            self.waiting.discard(at)
-            vectors = unpack(content, dim)
-            self.whole[at] = vectors[0]
-            parts.append(vectors[1:])
-            positions.append(np.full(len(vectors) - 1, at, np.int64))
-        self.passages = np.concatenate(parts)
-        self.passage_at = np.concatenate(positions)
+        if not blobs:
+            return
+        found = unpack(b"".join(content for _, content in blobs), dim)
+        sizes = np.array([len(content) for _, content in blobs]) // (2 * dim)
+        first_rows = np.cumsum(sizes) - sizes
+        at = np.searchsorted(self.ids, [number for number, _ in blobs])
+        self.waiting.difference_update(at.tolist())
+        self.whole[at] = found[first_rows]
+        self.passages = np.concatenate([self.passages, np.delete(found, first_rows, axis=0)])
+        self.passage_at = np.concatenate([self.passage_at, np.repeat(at, sizes - 1)])
         self.window_lengths.clear()

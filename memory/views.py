@@ -148,7 +148,7 @@ def window_lengths(corpus: Corpus, width: int) -> Floats:
     found = corpus.window_lengths.get(width)
     if found is None:
         assert corpus.whole is not None
-        total = corpus.window(corpus.whole.T, width)
+        total = corpus.window(np.ascontiguousarray(corpus.whole.T), width)
         found = corpus.window_lengths[width] = np.sqrt(np.einsum("ij,ij->j", total, total))
     return found
 

@@ -134,9 +134,12 @@ class Verdict:
         deadline = time.monotonic() + ANSWERED_S
         while time.monotonic() < deadline:
             self._check_pages(wire, talk)
-            new = talk.pages[before:]
-            if new and new[-1]["role"] == "assistant" and not new[-1]["calls"]:
-                return "\n".join(page["text"] for page in new if page["role"] == "tool")
+            new = talk.pages[before:]  # it may have been answering somebody still
+            texts = [page["text"] for page in new]
+            if question in texts:
+                new = new[texts.index(question) :]
+                if new[-1]["role"] == "assistant" and not new[-1]["calls"]:
+                    return "\n".join(page["text"] for page in new if page["role"] == "tool")
             time.sleep(0.05)
         return "(no answer)"
 
