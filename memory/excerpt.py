@@ -19,8 +19,8 @@ from . import postings
 from .shelf import Floats, Ints, Shelf
 from .views import Question
 
-BY_WORDS = 256
-WITH_NEIGHBOURS = 32
+BY_WORDS = 128
+WITH_NEIGHBOURS = 24
 NEIGHBOURS = 3
 LATEST = 32
 """Pages that come last; all that there is to say of a question without a word that any page has."""
@@ -62,14 +62,16 @@ class Excerpt(Shelf):
 
 def excerpt(
     connection: sqlite3.Connection,
-    owner: str,
+    shelf: Shelf,
     question: Question,
     within: Within,
     near: Iterable[int],
     model: str,
 ) -> Excerpt:
-    """`near` are rows of pages that mean something like the question, the nearest first."""
-    held = {term: postings.read(connection, owner, term) for term in question.all_terms}
+    """Of the owner whose postings the shelf keeps. `near` are rows of pages that mean something
+    like the question, the nearest first."""
+    owner = shelf.owner
+    held = {term: shelf.holders(connection, term) for term in question.all_terms}
     for term, rows in held.items():
         held[term] = rows[: np.searchsorted(rows[:, 0], within.last, side="right")]
     total = postings.count_pages(connection, owner, within.last)

@@ -2,8 +2,8 @@
 
 What has come lately is a row for each term of each page. As soon as an owner has `SEGMENT` such
 pages they are sealed into segments: one row a term, holding all its pages as an array. A frequent
-word of a large owner is so read in a few dozen rows, not in a hundred thousand, and takes 6 bytes
-a page, not 25.
+word of a large owner is so read in a dozen rows, not in a hundred thousand, and takes 6 bytes a
+page, not 25.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
-SEGMENT = 2048
-"""Pages. To seal them takes a fifth of a second, which a question may have to wait for."""
+SEGMENT = 8192
+"""Pages. To seal them takes most of a second, which a question may have to wait for."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS recall_term (

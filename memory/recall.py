@@ -34,8 +34,10 @@ EXACT_PAGES = 10_000
 EXACT_PASSAGES = 30_000
 CACHE_BYTES = 512 << 20
 """Shelves in memory, all owners together; those used longest ago go first."""
+POSTINGS_BYTES = 128 << 20
+"""Of them, postings of one large owner."""
 EMBED_AT_ONCE = 32
-NEAREST = 256
+NEAREST = 128
 FEW = 4
 """Pages among which no word is too frequent to tell one from another."""
 
@@ -298,19 +300,26 @@ class Index:
         return owner in self._large
 
     def _shelf(self, scope: Scope, question: Question, when: When) -> Shelf:
-        if self.is_large(scope.owner):
-            return self._excerpt(scope, question, when)
-        shelf = self._shelves.pop(scope.owner, None) or Shelf(scope.owner)
-        self._shelves[scope.owner] = shelf
-        model = self._embedder.name if self._embedder else ""
-        dim = 0 if question.vector is None else len(question.vector)
-        shelf.refresh(self._connection, model, dim)
+        owner = scope.owner
+        large = self.is_large(owner)  # before the shelf is taken: it may be dropped
+        shelf = self._shelves.pop(owner, None) or Shelf(owner)
+        self._shelves[owner] = shelf
+        if large:
+            found = self._excerpt(shelf, scope, question, when)
+        else:
+            found = shelf
+            model = self._embedder.name if self._embedder else ""
+            dim = 0 if question.vector is None else len(question.vector)
+            shelf.refresh(self._connection, model, dim)
         size = sum(shelf.num_bytes for shelf in self._shelves.values())
         while size > CACHE_BYTES and len(self._shelves) > 1:
             size -= self._shelves.popitem(last=False)[1].num_bytes
-        return shelf
+        return found
 
-    def _excerpt(self, scope: Scope, question: Question, when: When) -> Shelf:
+    def _excerpt(self, shelf: Shelf, scope: Scope, question: Question, when: When) -> Shelf:
+        """The shelf has no pages: it keeps the postings."""
+        if shelf.num_bytes > POSTINGS_BYTES:
+            shelf.long_postings.clear()
         connection, owner = self._connection, scope.owner
         last = recall_store.last_row(connection, owner, scope.before)
         first, end = 1, last
@@ -323,7 +332,7 @@ class Index:
         rows = dict.fromkeys(row for row, _ in near)
         within = Within(last, first, min(end, last))
         model = self._embedder.name if self._embedder else ""
-        return excerpt(connection, owner, question, within, rows, model)
+        return excerpt(connection, shelf, question, within, rows, model)
 
     async def _refreshed_lexicon(self) -> Lexicon:
         assert self._embedder is not None
