@@ -196,5 +196,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=100)
     parser.add_argument("--dry", action="store_true", help="the model of the cache, no engine")
+    parser.add_argument("--main", action="store_true", help="only what runs on all of the traces")
     options = parser.parse_args()
+    if options.main:
+        VARIANTS.clear()
     asyncio.run(main(options.turns, options.dry))

@@ -1,0 +1,74 @@
+"""Scheduling policies: which runnable process goes next, a file each behind one contract.
+
+A policy orders; it does not admit. What fits beside the others (`blocks.py`), who may not wait any
+longer and who must give up what it holds is the run queue's (`run_queue.py`), the same for
+all of them: so nobody starves and nothing is lost, whichever policy is chosen, or changed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from .job import Job
+from .order import Key
+
+
+class Policy(Protocol):
+    """What a policy has to offer. A job is added when its process becomes runnable and removed
+    when it is admitted or withdrawn; in between its key does not change by itself."""
+
+    working_set: bool
+    """Admit only those whose blocks fit beside those of the others, or whenever a slot is free?"""
+
+    preempts: bool
+    """May an interactive process take the slot of another one, at a token?"""
+
+    def key(self, job: Job) -> Key:
+        """Its place in the order, the lowest first, if it became runnable at `job.since`."""
+        ...
+
+    def add(self, job: Job) -> None: ...
+
+    def remove(self, job: Job) -> None: ...
+
+    def first(self, free: float, fits: Callable[[Job], bool] | None = None) -> Job | None:
+        """Of those that were added the first that lacks no more than `free` blocks, and of which
+        `fits` holds."""
+        ...
+
+    def charge(self, job: Job, tokens: int, engine_s: float) -> None:
+        """The job has had so much of the engine."""
+        ...
+
+    def yields(self, job: Job, tokens: int) -> bool:
+        """Should a job that has generated `tokens` since its admission go to the queue again,
+        given that others wait?"""
+        ...
+
+    def forget(self, job: Job) -> None:
+        """Its process has ended."""
+        ...
+
+
+DEFAULT = "mlfq"
+ENTRY_POINTS = "llmos.scheduling"
+"""The group under which a package offers a policy: an object that is called without arguments."""
+
+
+def names() -> list[str]:
+    """Of all policies that can be chosen."""
+    return sorted(entry_points(group=ENTRY_POINTS).names)
+
+
+def load(name: str) -> Policy:
+    """Raises ValueError, with the names there are."""
+    found = list(entry_points(group=ENTRY_POINTS, name=name))
+    if not found:
+        raise ValueError(f"there is no scheduling policy {name!r}; there are {', '.join(names())}")
+    if len(found) > 1:
+        owners = ", ".join(sorted(point.value for point in found))
+        raise ValueError(f"the scheduling policy {name!r} is offered by more than one: {owners}")
+    policy: Policy = found[0].load()()
+    return policy

@@ -1,0 +1,193 @@
+"""The run queue: who waits for the engine, who keeps blocks in it without running, and who is next.
+
+A policy says who comes first. Around it, for all policies:
+
+- *Working sets.* A process is admitted when the KV blocks that it needs to finish its turn fit
+  beside those of the others (`blocks.py`). Over the short gaps between its generations they stay
+  its own; when somebody needs the room, it is taken from those whose gap lasts longer than such
+  gaps do, and then from those that would come after them anyhow.
+- *No slot idles* while somebody fits: who does not fit is passed by the next one who does.
+- *Nobody starves.* From `PATIENCE_S` of waiting on, every `ELDER_EVERY`th admission goes to who has
+  waited longest, whatever the policy says: who has n older ones before it is admitted after at most
+  4·(n + 1) more. And who has waited so long and does not fit is passed no more.
+- *Nobody blocks all.* When nothing runs, the next one is admitted, however much it needs.
+
+Nothing here waits or reads a clock: `now` is a parameter, in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from . import Policy
+from .blocks import Blocks
+from .gaps import Gaps
+from .job import Job
+from .order import Order
+
+NICE_S = 0.5
+"""Seconds of waiting that a level of nice is worth: from the first to the last it is 20 s."""
+
+PATIENCE_S = 10.0
+ELDER_EVERY = 4
+
+
+class RunQueue:
+    """Owned by the scheduler."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.blocks = Blocks()
+        self.gaps = Gaps()
+        self.num_interactive = 0
+        """Of those that wait."""
+        self._numbers = 0
+        self._waiting = Order()  # by the time from which they wait
+        self._kept = Order()  # those that hold blocks and do not run, by the policy
+        self._expiring = Order()  # the same, by how long they keep them
+        self._since_elder = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, job: Job) -> bool:
+        return job in self._waiting
+
+    def __iter__(self) -> Iterator[Job]:
+        """Those that wait, the oldest first."""
+        return (job for _, job in self._waiting)
+
+    def use(self, policy: Policy) -> None:
+        """Go by another policy from now on."""
+        kept = [job for _, job in self._kept]
+        for job in self:
+            self.policy.remove(job)
+        self.policy = policy
+        for job in self:
+            policy.add(job)
+        for job in kept:
+            self._unkeep(job)
+            self._keep(job)
+
+    # ---- coming and going -----------------------------------------------------------------
+
+    def add(self, job: Job, now: float) -> None:
+        """It is runnable, and has as many tokens as it says."""
+        self.gaps.end(job, now)
+        self._unkeep(job)
+        self._numbers += 1
+        job.number, job.since, job.keep_until = self._numbers, now, math.inf
+        job.place = now + job.process.nice * NICE_S
+        self.blocks.foresee(job)
+        self.policy.add(job)
+        self._waiting.add((job.place,), job)
+        if job.held:
+            self._keep(job)
+        self.num_interactive += job.interactive
+
+    def remove(self, job: Job) -> None:
+        """It does not wait any more. What is held for it stays."""
+        self.policy.remove(job)
+        self._waiting.remove(job)
+        self._unkeep(job)
+        self.num_interactive -= job.interactive
+
+    def keep(self, job: Job, reason: str, now: float) -> None:
+        """It does not run; what is held for it stays for as long as this mostly takes."""
+        self._unkeep(job)
+        self.blocks.shrink(job)
+        if reason:
+            self.gaps.begin(job, reason, now)
+        else:
+            job.keep_until = now + self.gaps.keep_s("")
+        if job.held:
+            self._keep(job)
+
+    def release(self, job: Job) -> None:
+        """It does not run, and nothing is held for it any more."""
+        self.gaps.forget(job)
+        self._drop(job)
+
+    # ---- admission ------------------------------------------------------------------------
+
+    def admit(self, now: float, *, idle: bool) -> Job | None:
+        """Who goes next, its blocks taken; None: nobody fits. `idle`: nobody runs."""
+        job = self._next(now, idle)
+        if job is not None:
+            self._since_elder = 0 if self._waits_longest(job, now) else self._since_elder + 1
+            self.remove(job)
+            self.blocks.take(job)
+        return job
+
+    def _next(self, now: float, idle: bool) -> Job | None:
+        best = self._elder(now) or self.policy.first(math.inf)
+        if best is None or not self.policy.working_set:
+            return best
+        if self._make_room(best, now) or idle:
+            return best
+        if now - best.since > PATIENCE_S:
+            return None
+        return self.policy.first(self.blocks.free, self.blocks.fits)
+
+    def _elder(self, now: float) -> Job | None:
+        """Who has waited longest, when it is the turn of such."""
+        oldest = self._waiting.first(math.inf)
+        due = self._since_elder >= ELDER_EVERY - 1
+        return oldest if due and oldest is not None and now - oldest.place > PATIENCE_S else None
+
+    def _waits_longest(self, job: Job, now: float) -> bool:
+        return now - job.place > PATIENCE_S and job is self._waiting.first(math.inf)
+
+    def _make_room(self, job: Job, now: float) -> bool:
+        """Does it fit, if need be after others that do not run have given up what they hold?"""
+        wanted = self.blocks.wanted(job) - self.blocks.free
+        victims: dict[Job, None] = {}
+        if wanted > 0:
+            for other in self._dispensable(job, now):
+                if other is not job and other not in victims:
+                    victims[other] = None
+                    wanted -= other.held
+                    if wanted <= 0:
+                        break
+            else:
+                return False
+        for other in victims:
+            self._drop(other)
+        return True
+
+    def _dispensable(self, job: Job, now: float) -> Iterator[Job]:
+        """Those that hold blocks and do not run: first whose gap is longer than such gaps are,
+        then who would come after the job anyhow."""
+        for (keep_until,), other in self._expiring:
+            if keep_until >= now:
+                break
+            yield other
+        key = self.policy.key(job)
+        for other_key, other in self._kept.backwards():
+            if other_key <= key:
+                break
+            yield other
+
+    # ---- what is kept ---------------------------------------------------------------------
+
+    def _keep(self, job: Job) -> None:
+        self._kept.add(self.policy.key(job), job)
+        self._expiring.add((job.keep_until,), job)
+
+    def _unkeep(self, job: Job) -> None:
+        if job in self._kept:
+            self._kept.remove(job)
+            self._expiring.remove(job)
+
+    def _drop(self, job: Job) -> None:
+        """It holds nothing any more; if it waits, it waits for more."""
+        self._unkeep(job)
+        waits = job in self._waiting
+        if waits:
+            self.policy.remove(job)
+            self._waiting.remove(job)
+        self.blocks.drop(job)
+        if waits:
+            self.policy.add(job)
+            self._waiting.add((job.place,), job)
