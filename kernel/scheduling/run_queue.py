@@ -6,7 +6,8 @@ A policy says who comes first. Around it, for all policies:
   beside those of the others (`blocks.py`). Over the short gaps between its generations they stay
   its own; when somebody needs the room, it is taken from those whose gap lasts longer than such
   gaps do, and then from those that would come after them anyhow.
-- *No slot idles* while somebody fits: who does not fit is passed by the next one who does.
+- *No slot idles* while somebody fits: who does not fit is passed by the next one who does, until
+  it has waited `PATIENCE_S`; from then on slots idle for it.
 - *Nobody starves.* From `PATIENCE_S` of waiting on, every `ELDER_EVERY`th admission goes to who has
   waited longest, whatever the policy says: who has n older ones before it is admitted after at most
   4·(n + 1) more. And who has waited so long and does not fit is passed no more.
