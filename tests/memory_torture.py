@@ -36,6 +36,8 @@ FILLER_WORDS = 100
 FACTS_AT_ONCE = 3
 SETTLED_S = 90.0
 LAST_CHECK_S = 180.0
+FILES = [f"{letter}{letter}.md" for letter in "abcdefghijklmnopqrst"]
+"""Without numbers in their names: those of berths would mean them too."""
 WORDS = """anchor basket candle dagger engine feather garden hammer island jacket kettle ladder
 magnet needle orchid pepper quiver ribbon saddle timber umbrella velvet wagon yarrow""".split()
 
@@ -125,7 +127,7 @@ class Reader(threading.Thread):
                 for _ in range(FACTS_AT_ONCE):
                     number += 1
                     fact = f"the harbour's berth {number} is for the {self._rng.choice(WORDS)}"
-                    with (self._folder / f"{self._rng.randrange(20)}.md").open("a") as file:
+                    with (self._folder / self._rng.choice(FILES)).open("a") as file:
                         file.write(f"# Berth {number}\n\n{fact}.\n\n")
                     pending.append(fact)
             if self.ingest():
