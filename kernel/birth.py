@@ -153,7 +153,9 @@ class Births(Plumbing):
             message = Message(self.new_message_id(), task)
             child.mailbox.put(message)
             statements.append(records.insert_message(pid, message))
-        await self._give_birth(child, process, budget, statements)
+        await self._give_birth(
+            child, process, budget, statements, lambda: self.scheduler.forked(process, child)
+        )
         return child
 
     async def _give_birth(

@@ -13,6 +13,7 @@ from ..memory import eviction
 from ..memory.embedding import MINILM
 from ..memory.pager import Watermarks
 from ..memory.recall import EXACT_PAGES
+from . import scheduling
 from .engine.driver import Sampling
 
 # The pilot is a sibling room that the kernel must not import: it is named, not known.
@@ -45,6 +46,8 @@ class KernelConfig:
     max_depth: int = 8
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
+    scheduler: str = scheduling.DEFAULT
+    max_waiting: int = 4096
     eviction: str = eviction.DEFAULT
     recall_tokens: int | None = None
     summaries: bool = False
@@ -102,6 +105,19 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         type=_positive,
         default=256,
         help="live processes of one session, so that agents which start agents stop at some point"
+        " (default: %(default)s)",
+    )
+    add(
+        "--scheduler",
+        choices=scheduling.names(),
+        default=scheduling.DEFAULT,
+        help="who goes next when the engine is busy (default: %(default)s)",
+    )
+    add(
+        "--max-waiting",
+        type=_positive,
+        default=4096,
+        help="processes that may wait for the engine before new work is refused"
         " (default: %(default)s)",
     )
     add(
@@ -169,6 +185,8 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         max_steps=options.max_steps,
         max_processes=options.max_processes,
         max_session_processes=options.max_session_processes,
+        scheduler=options.scheduler,
+        max_waiting=options.max_waiting,
         eviction=options.eviction,
         recall_tokens=options.recall_tokens,
         summaries=options.summaries,

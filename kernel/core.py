@@ -23,7 +23,7 @@ from ..memory.recall_process import LocalRecall, Recall
 from ..syscalls.dispatch import Dispatcher
 from ..syscalls.errno import EINVAL, ESRCH
 from ..syscalls.registry import PluginRegistry
-from . import messages
+from . import messages, scheduling
 from .bus import Bus
 from .config import KernelConfig
 from .engine.driver import ToolSpec
@@ -79,7 +79,9 @@ class Core(ABC):
         self.plugins = plugins
         self.dispatcher = Dispatcher(plugins.table)
         self.table = ProcessTable()
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(
+            scheduling.load(config.scheduler), config.scheduler, config.max_waiting
+        )
         self.bus = Bus()
         self.links = Links()
         self.shared = SharedPages(self.table)

@@ -74,6 +74,7 @@ class Endings(Plumbing):
         if process.alarm is not None:
             process.alarm.cancel()
         self.disconnect(process)
+        self.scheduler.forget(process)
         process.exited.set()
         self._at_work.pop(process.pid, None)
         for orphan in self.table.children(process.pid):

@@ -34,6 +34,7 @@ from .obedience import Obedience
 from .outlet import SAVE_EVERY_S
 from .pipe import End, Pipe
 from .process import State, Waiting
+from .scheduler import Lease
 from .signals import Signal
 from .summaries import summarise
 
@@ -91,14 +92,19 @@ class Generation(Obedience):
         """One generation, from admission to the last token; with the draft, from there on."""
         process, kernel = self._process, self._kernel
         await kernel.engine.ready()
-        async with kernel.scheduler.admitted(process):
+        async with kernel.scheduler.admitted(
+            process,
+            tokens=process.space.num_resident_tokens + len(process.draft.token_ids),
+            head=(process.space.text, process.tools),
+            interactive=process.interactive and kernel.bus.watched(process.pid),
+        ) as lease:
             self._publish_state()
             process.touched = self._metered = asyncio.get_running_loop().time()
             try:
                 prompt = await self._fitting_prompt()
                 stream = kernel.engine.generate(prompt, process.draft)
                 async with contextlib.aclosing(stream):  # type: ignore[type-var]
-                    return await self._follow(stream)
+                    return await self._follow(stream, lease)
             finally:
                 self._meter()
 
@@ -108,7 +114,9 @@ class Generation(Obedience):
         self._process.accounting.engine_s += now - self._metered
         self._metered = now
 
-    async def _follow(self, stream: AsyncIterator[Prefill | Delta | Completion]) -> Completion:
+    async def _follow(
+        self, stream: AsyncIterator[Prefill | Delta | Completion], lease: Lease
+    ) -> Completion:
         """Take what the engine brings: charge it, show it, keep it as the draft."""
         process, kernel = self._process, self._kernel
         accounting, loop = process.accounting, asyncio.get_running_loop()
@@ -122,19 +130,24 @@ class Generation(Obedience):
                         accounting.tokens_in += item.tokens_in
                         accounting.tokens_cached += item.tokens_cached
                         del token_ids[item.draft_tokens :]
+                        lease.prefilled(item)
                     case Delta():
                         accounting.tokens_out += item.num_tokens
                         self._turn.tokens_out += item.num_tokens
+                        lease.generated(item.num_tokens)
                         token_ids += item.token_ids
                         texts.append(item.text)
                         if item.text:
                             kernel.bus.publish(messages.Text(process.pid, item.text))
                     case Completion():
+                        lease.completed(len(token_ids))
                         return item
                 if process.bounded:
                     self._meter()
                     if self._limits_reached():
                         raise Interrupted  # the next step says so
+                if lease.must_yield:
+                    raise Interrupted  # the next step queues again, and goes on from the draft
                 if loop.time() - saved > (SAVE_EVERY_S if self._outlet.is_open else DRAFT_EVERY_S):
                     saved = loop.time()
                     process.draft = Draft(tuple(token_ids), "".join(texts))

@@ -123,7 +123,7 @@ class Kernel(Births, Control, Endings):
                 eviction.load(self.config.eviction),
             )
             self.retrieval.fit(self.pager.page_tokens)
-            self.scheduler.open(capacity.max_num_seqs)
+            self.scheduler.open(capacity)
 
     async def park(self) -> None:
         """Stop stepping; every process goes on from its last page at the next boot. A syscall

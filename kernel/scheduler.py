@@ -2,98 +2,292 @@
 
 What is scheduled is the process, over a fixed number of slots: no more processes than the engine
 holds sequences, so that nothing queues inside the engine, where the kernel could not see or reorder
-it. Before the engine is ready there are no slots.
+it. Before the engine is ready there are no slots. Who is next is the run queue's and the policy's
+(`scheduling/`); here are the slots, and those who wait for them.
 
-First come, first served, with a handicap: a level of `nice` is worth a fixed time of waiting. So
-whoever waits gets ahead of everyone who comes later by more than the difference of their levels is
-worth, and starvation is impossible, without any aging to compute. (A fixed priority starves the
-lower ones; one that ages with time orders the queue anew at every step. This order never changes
-while a process waits: a heap holds it.)
+An interactive process that finds no slot gets that of another one, the last in the policy's order,
+at its next token. What that one has generated is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
+from ..syscalls.errno import EAGAIN
+from .engine.driver import Capacity, Prefill
 from .process import NOTHING, Process, State
+from .scheduling import Policy
+from .scheduling.job import FIRST_OUTPUT_TOKENS, Average, Head, Job
+from .scheduling.run_queue import NICE_S, RunQueue
+from .scheduling.standing import Standing
 
-NICE_S = 0.5
-"""Seconds of waiting that a level of nice is worth: from the first to the last it is 20 s."""
+__all__ = ["NICE_S", "Lease", "Scheduler"]
+
+LEAST_RUN_TOKENS = 16
+"""What a process generates at least before its slot goes to an interactive one, if that can be."""
+
+MAX_HEADS = 1024
 
 
-@dataclass(order=True, slots=True)
-class Ticket:
-    """A place in the run queue; the lowest comes first. One whose turn is done is withdrawn."""
+class Lease:
+    """A slot of the engine, for one generation. Whoever has it tells what the engine brings."""
 
-    due: float
-    number: int  # who came first goes first
-    process: Process = field(compare=False)
-    turn: asyncio.Future[None] = field(compare=False)
+    def __init__(self, job: Job, scheduler: Scheduler) -> None:
+        self.job = job
+        self.tokens_out = 0
+        self.asked = False
+        """For its slot, by an interactive process."""
+        self._scheduler = scheduler
+        self._metered = scheduler.now()
+
+    def prefilled(self, item: Prefill) -> None:
+        job = self.job
+        if not job.generations and not self.tokens_out:
+            job.head.seen(item.tokens_cached)
+            job.head.unseen += item.tokens_in - job.tokens
+        job.tokens = item.tokens_in
+        self._charge(item.tokens_in - item.tokens_cached)
+
+    def generated(self, num_tokens: int) -> None:
+        self.tokens_out += num_tokens
+        self.job.tokens += num_tokens
+        self._charge(num_tokens)
+
+    def completed(self, answer_tokens: int) -> None:
+        """The answer, all of it, has so many tokens."""
+        self.job.generations += 1
+        self.job.outputs.add(answer_tokens)
+        self.job.head.outputs.add(answer_tokens)
+
+    @property
+    def must_yield(self) -> bool:
+        """Should its holder end it at this token, and come again with what it has generated?"""
+        return self.asked or self._scheduler.quantum_is_over(self)
+
+    def _charge(self, tokens: int) -> None:
+        now, queue = self._scheduler.now(), self._scheduler.queue
+        queue.blocks.grow(self.job)
+        self.job.attained += tokens
+        queue.policy.charge(self.job, tokens, now - self._metered)
+        self._metered = now
 
 
 class Scheduler:
     """Admission of processes to the engine. Owns READY and RUNNING."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy, name: str = "", max_waiting: int = 1 << 30) -> None:
+        self.queue = RunQueue(policy)
+        self.policy_name = name or type(policy).__name__
+        self._max_waiting = max_waiting
         self._slots = 0
-        self._running: set[Process] = set()
-        self._queue: list[Ticket] = []
-        self._waiting = 0  # without those that were withdrawn and are still in the heap
-        self._numbers = itertools.count()
+        self._jobs: dict[Process, Job] = {}
+        self._heads: dict[Hashable, Head] = {}
+        self._turns: dict[Job, asyncio.Future[None]] = {}  # of those that wait
+        self._running: dict[Process, Lease] = {}
+        self._pace = Average(0.0)  # seconds from one admission to the next
+        self._admitted_at = -math.inf
 
-    def open(self, slots: int) -> None:
-        """The engine can hold this many sequences; 0 admits nobody."""
-        self._slots = slots
+    # ---- what the kernel does with it -----------------------------------------------------
+
+    def open(self, capacity: Capacity) -> None:
+        """The engine can hold this much; no slots admit nobody."""
+        self._slots = capacity.max_num_seqs
+        self.queue.blocks.resize(capacity.kv_cache_tokens, capacity.block_tokens)
         self._dispatch()
+
+    def use(self, policy: Policy, name: str = "") -> None:
+        """Schedule by another policy from now on. Who waits or runs goes on doing so."""
+        self.queue.use(policy)
+        self.policy_name = name or type(policy).__name__
+        self._dispatch()
+
+    @asynccontextmanager
+    async def admitted(
+        self,
+        process: Process,
+        *,
+        tokens: int = 0,
+        head: Hashable = None,
+        interactive: bool = False,
+    ) -> AsyncIterator[Lease]:
+        """Inside, the process is RUNNING and has a slot. `tokens` is how long its prompt is, as far
+        as is known; processes with one `head` have prompts that begin alike."""
+        job = self._job(process, head)
+        job.tokens = tokens + job.head.unseen
+        job.interactive = interactive
+        job.deadline = process.created + process.limits.of("wall_s").hard
+        process.state, process.waiting = State.READY, NOTHING
+        turn = self._turns[job] = asyncio.get_running_loop().create_future()
+        self.queue.add(job, self.now())
+        try:
+            self._dispatch()
+            await turn
+        except BaseException:
+            self._withdraw(job)
+            self._leave(job)  # it may have been admitted in the same instant
+            raise
+        try:
+            yield self._running[process]
+        finally:
+            self._leave(job)
+
+    def pause(self, process: Process, reason: str) -> None:
+        """Between two generations of a turn: its blocks are kept for as long as this mostly takes.
+        `reason` is the name of a syscall, or what else it waits for."""
+        job = self._jobs.get(process)
+        if job is not None:
+            self.queue.keep(job, reason, self.now())
+
+    def idle(self, process: Process) -> None:
+        """Its turn is over, or it is stopped: nothing is kept for it."""
+        job = self._jobs.get(process)
+        if job is not None:
+            if job.interactive:
+                job.attained = 0
+            if job.held:
+                self.queue.release(job)
+                self._dispatch()
+
+    def forget(self, process: Process) -> None:
+        """It has ended."""
+        self.idle(process)
+        job = self._jobs.pop(process, None)
+        if job is not None:
+            job.head.users -= 1
+            self.queue.policy.forget(job)
+
+    def forked(self, parent: Process, child: Process) -> None:
+        """The child's prompt begins with its parent's."""
+        above = self._jobs.get(parent)
+        if above is not None:
+            head = self._head(("fork", parent.pid))
+            head.tokens, head.outputs = above.tokens, above.head.outputs
+            self._make(child, head)
+
+    def check_room(self) -> None:
+        """Raises EAGAIN when too many wait already."""
+        if len(self.queue) >= self._max_waiting:
+            wait_s = max(1.0, self._pace.mean * len(self.queue) / 2)
+            raise EAGAIN(
+                f"{len(self.queue)} processes wait for the engine, and no more than "
+                f"{self._max_waiting} may",
+                hint=f"try again in {wait_s:.0f} s",
+            )
+
+    # ---- looking --------------------------------------------------------------------------
 
     @property
     def num_waiting(self) -> int:
-        return self._waiting
+        return len(self.queue)
 
     @property
     def num_running(self) -> int:
         return len(self._running)
 
-    @asynccontextmanager
-    async def admitted(self, process: Process) -> AsyncIterator[None]:
-        """Inside, the process is RUNNING and has a slot."""
-        loop = asyncio.get_running_loop()
-        due = loop.time() + process.nice * NICE_S
-        ticket = Ticket(due, next(self._numbers), process, loop.create_future())
-        process.state, process.waiting = State.READY, NOTHING
-        heapq.heappush(self._queue, ticket)
-        self._waiting += 1
-        self._dispatch()
-        try:
-            await ticket.turn
-        except asyncio.CancelledError:
-            self._running.discard(process)  # it may have been admitted in the same instant
-            self._dispatch()
-            raise
-        finally:
-            self._waiting -= 1
-            self._tidy()
-        try:
-            yield
-        finally:
-            self._running.discard(process)
-            self._dispatch()
+    def standing(self, process: Process) -> Standing | None:
+        """None for one that has not asked for the engine yet."""
+        job = self._jobs.get(process)
+        if job is None:
+            return None
+        policy, free = self.queue.policy, self.queue.blocks.free
+        key, waits = policy.key(job), job in self.queue
+        return Standing(
+            policy=self.policy_name,
+            state=self._state(job),
+            interactive=job.interactive,
+            key=key,
+            waited_s=self.now() - job.since if waits else 0.0,
+            ahead=sum(policy.key(other) < key for other in self.queue) if waits else 0,
+            needs=job.need,
+            kept=job.held,
+            free=None if math.isinf(free) else int(free),
+            attained_tokens=job.attained,
+            foreseen_tokens=job.foreseen_output(),
+        )
 
-    def _tidy(self) -> None:
-        """Withdrawn tickets stay where they are, but never many more than there are others."""
-        if len(self._queue) > 2 * self._waiting + 16:
-            self._queue = [ticket for ticket in self._queue if not ticket.turn.done()]
-            heapq.heapify(self._queue)
+    def _state(self, job: Job) -> str:
+        if job.process in self._running:
+            return "runs"
+        if job in self.queue:
+            if not self._slots:
+                return "waits for the engine"
+            return "waits for a slot" if self.queue.blocks.fits(job) else "waits for memory"
+        return "keeps its blocks" if job.held else "idle"
+
+    @staticmethod
+    def now() -> float:
+        """On the loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    # ---- jobs -----------------------------------------------------------------------------
+
+    def _job(self, process: Process, head: Hashable) -> Job:
+        return self._jobs.get(process) or self._make(process, self._head(head))
+
+    def _make(self, process: Process, head: Head) -> Job:
+        head.users += 1
+        job = self._jobs[process] = Job(process, head, Average(FIRST_OUTPUT_TOKENS))
+        return job
+
+    def _head(self, key: Hashable) -> Head:
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= MAX_HEADS:
+                self._heads = {key: head for key, head in self._heads.items() if head.users}
+            head = self._heads[key] = Head()
+        return head
+
+    # ---- slots ----------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        while self._queue and len(self._running) < self._slots:
-            ticket = heapq.heappop(self._queue)
-            if not ticket.turn.done():
-                self._running.add(ticket.process)
-                ticket.process.state = State.RUNNING
-                ticket.turn.set_result(None)
+        now = self.now()
+        while len(self.queue) and len(self._running) < self._slots:
+            job = self.queue.admit(now, idle=not self._running)
+            if job is None:
+                break
+            turn = self._turns.pop(job)
+            if turn.done():  # it is being cancelled, and has not noticed yet
+                self.queue.keep(job, "", now)
+                continue
+            self._running[job.process] = Lease(job, self)
+            job.process.state = State.RUNNING
+            self._note_pace(now)
+            turn.set_result(None)
+        self._ask_for_slots()
+
+    def _withdraw(self, job: Job) -> None:
+        if self._turns.pop(job, None) is not None:
+            self.queue.remove(job)
+
+    def _leave(self, job: Job) -> None:
+        """Out of the engine, or out of the queue. What it holds it keeps for a while."""
+        self._running.pop(job.process, None)
+        self.queue.keep(job, "", self.now())
+        self._dispatch()
+
+    def _note_pace(self, now: float) -> None:
+        if self._admitted_at >= 0:
+            self._pace.add(now - self._admitted_at)
+        self._admitted_at = now
+
+    def quantum_is_over(self, lease: Lease) -> bool:
+        """And does somebody wait for it?"""
+        return len(self.queue) > 0 and self.queue.policy.yields(lease.job, lease.tokens_out)
+
+    def _ask_for_slots(self) -> None:
+        """One for each interactive process that waits, of those that are last in the order."""
+        wanted = self.queue.num_interactive if self.queue.policy.preempts and self._slots else 0
+        asked = [lease for lease in self._running.values() if lease.asked]
+        for lease in asked[wanted:]:
+            lease.asked = False  # somebody else has left meanwhile
+        if len(asked) < wanted:
+            key = self.queue.policy.key
+            batch = [one for one in self._running.values() if not one.asked]
+            batch = [one for one in batch if not one.job.interactive]
+            batch.sort(key=lambda one: key(one.job), reverse=True)
+            batch.sort(key=lambda one: one.tokens_out < LEAST_RUN_TOKENS)
+            for lease in batch[: wanted - len(asked)]:
+                lease.asked = True

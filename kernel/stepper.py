@@ -65,6 +65,7 @@ class Stepper(Generation):
             return
         if process.stopped:
             self._become(State.STOPPED)
+            self._kernel.scheduler.idle(process)
             process.continued.clear()  # an INT may have set it, and left the process stopped
             await process.continued.wait()
             return
@@ -92,6 +93,7 @@ class Stepper(Generation):
             said = last.text if last is not None and last.role == "assistant" else ""
             await self._exit(process.ending, said)
             return
+        self._kernel.scheduler.idle(process)
         while not self._intake.ready:
             self._become(State.BLOCKED, self._intake.waits)
             await self._interruptible(self._intake.arrival())
@@ -127,6 +129,7 @@ class Stepper(Generation):
         kernel.bus.publish(
             messages.Call(process.pid, call.call_id, call.name, _arguments(call.arguments))
         )
+        kernel.scheduler.pause(process, call.name)
         started = time.monotonic()
         self.cannot_repeat = kernel.effect_of(call.name) == "once"
         process.stop_breaks = False

@@ -27,11 +27,13 @@ from llmos.kernel.engine.driver import (
     ToolSpec,
     Totals,
 )
-from llmos.kernel.engine.simulated import BLOCK_TOKENS, Reply, SimulatedDriver
+from llmos.kernel.engine.simulated import Reply, SimulatedDriver
 from llmos.kernel.engine.supervisor import Engine
 from llmos.kernel.engine.vllm import VllmDriver, VllmSettings
 from llmos.memory.draft import Draft
 from llmos.syscalls.registry import PluginRegistry
+
+BLOCK_TOKENS = 16  # of the simulated engine, if it is told nothing else
 
 
 class Generates(Protocol):

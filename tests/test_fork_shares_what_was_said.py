@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from llmos.kernel.engine.driver import ChatRequest
-from llmos.kernel.engine.simulated import BLOCK_TOKENS, Reply, SimulatedDriver, echo
+from llmos.kernel.engine.simulated import Reply, SimulatedDriver, echo
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.process import Process
-from simulation import ROOT, Machine, ended, live, simulate, until
+from simulation import CAPACITY, ROOT, Machine, ended, live, simulate, until
 
 STORY = " ".join(f"word{number}" for number in range(400))
 
@@ -62,7 +62,7 @@ def test_the_child_hits_the_prefix_cache_of_its_parent(tmp_path: Path) -> None:
         usage = child.accounting.usage()
         known = usage.tokens_in - 2  # but for the new message
         assert usage.tokens_cached > 800
-        assert known - usage.tokens_cached <= BLOCK_TOKENS
+        assert known - usage.tokens_cached <= CAPACITY.block_tokens
 
     simulate(tmp_path, main)
 

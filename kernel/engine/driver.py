@@ -169,11 +169,15 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the engine can hold: sequences at once, tokens in one window, KV cache in tokens."""
+    """What the engine can hold: sequences at once, tokens in one window, KV cache in tokens (0: it
+    does not say), in blocks of `block_tokens`; and the tokens that one step takes at most, so that
+    a long prompt is prefilled in chunks."""
 
     max_num_seqs: int
     window_tokens: int
     kv_cache_tokens: int
+    block_tokens: int = 16
+    max_batched_tokens: int = 2048
 
 
 Progress = Callable[[str], None]

@@ -30,19 +30,21 @@ KEY_BYTES = 16
 class Running:
     """A sequence in the engine; it holds the blocks of its tokens until it ends."""
 
-    def __init__(self, cache: PrefixCache, token_ids: Sequence[int], salt: str) -> None:
+    def __init__(
+        self, cache: PrefixCache, token_ids: Sequence[int], salt: str, num_tokens: int
+    ) -> None:
         self.num_cached = cache.predict(token_ids, salt=salt)
         """Tokens of its prompt that were in the cache when it began."""
         self._cache = cache
         self._token_ids: list[int] = []
         self._keys: list[Key] = []
         self._last_key = _root(salt)
-        self._extend(token_ids)
+        self.append(token_ids)
         num_hits = self.num_cached // cache.block_tokens
         self._blocks = cache._hold(self._keys[:num_hits])
         self._num_keyed = num_hits
         try:
-            self._compute(len(self._token_ids))
+            self.compute(min(len(token_ids), self.num_cached + num_tokens))
         except MemoryError:
             self.end()
             raise
@@ -50,28 +52,32 @@ class Running:
     def generated(self, token_ids: Sequence[int]) -> None:
         """It goes on by these; all but the newest are computed by now. Raises MemoryError when
         every block is held: the engine would preempt a sequence."""
-        self._extend(token_ids)
-        self._compute(len(self._token_ids) - 1)
+        self.append(token_ids)
+        self.compute(len(self._token_ids) - 1)
 
-    def end(self) -> None:
-        """Its blocks are free; what is in them stays until they are needed."""
-        self._cache._free(self._blocks)
-        self._blocks = []
-
-    def _extend(self, token_ids: Sequence[int]) -> None:
+    def append(self, token_ids: Sequence[int]) -> None:
+        """These follow; they are not computed yet."""
         size = self._cache.block_tokens
         self._token_ids += token_ids
         for start in range(len(self._keys) * size, len(self._token_ids) - size + 1, size):
             self._last_key = _key(self._last_key, self._token_ids[start : start + size])
             self._keys.append(self._last_key)
 
-    def _compute(self, num_tokens: int) -> None:
-        """Blocks for the first `num_tokens`; those that are full are from now on cached."""
+    def compute(self, num_tokens: int) -> None:
+        """The first `num_tokens` are computed; blocks that are full are from now on cached. Raises
+        MemoryError, and then nothing has changed."""
         size = self._cache.block_tokens
-        self._blocks += self._cache._take(-(-num_tokens // size) - len(self._blocks))
+        wanted = -(-num_tokens // size) - len(self._blocks)
+        if wanted > 0:
+            self._blocks += self._cache._take(wanted)
         for index in range(self._num_keyed, num_tokens // size):
             self._cache._cache(self._blocks[index], self._keys[index])
             self._num_keyed = index + 1
+
+    def end(self) -> None:
+        """Its blocks are free; what is in them stays until they are needed."""
+        self._cache._free(self._blocks)
+        self._blocks = []
 
 
 class PrefixCache:
@@ -101,9 +107,14 @@ class PrefixCache:
             cached += size
         return cached
 
-    def begin(self, prompt_ids: Sequence[int], *, salt: str = "") -> Running:
-        """The engine takes a prompt. Raises MemoryError when every block is held."""
-        return Running(self, prompt_ids, salt)
+    def begin(
+        self, prompt_ids: Sequence[int], *, salt: str = "", num_tokens: int | None = None
+    ) -> Running:
+        """The engine takes a prompt, and computes `num_tokens` of what is not cached, or all of it.
+        Raises MemoryError when every block is held."""
+        return Running(
+            self, prompt_ids, salt, len(prompt_ids) if num_tokens is None else num_tokens
+        )
 
     def computed(
         self, prompt_ids: Sequence[int], answer_ids: Sequence[int] = (), *, salt: str = ""

@@ -1,11 +1,11 @@
 """The simulated engine: deterministic, discrete-event, for tests of the kernel at scale.
 
-It has what scheduling and paging depend on (a batch with a step time, prefill and decode costs, a
-prefix cache in blocks, an upper bound on sequences) and no model: a *script* says what the
-assistant answers. Tokens are words, numbered as they are first seen; of a draft only the length
-counts, so that it may come from another kernel's life. Time is the event loop's, so that under a
-virtual clock thousands of processes run in milliseconds, the same way twice. Never what a user
-gets.
+It has what scheduling and paging depend on (`batching.py`: a batch with a step time, chunked
+prefill and decode costs, a prefix cache in blocks, preemption when they run out) and no model: a
+*script* says what the assistant answers. Tokens are words, numbered as they are first seen; of a
+draft only the length counts, so that it may come from another kernel's life. Time is the event
+loop's, so that under a virtual clock thousands of processes run in milliseconds, the same way
+twice. Never what a user gets.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import asyncio
 import itertools
 import json
 import re
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from ...memory.draft import EMPTY, Draft
+from .batching import Batch, Batched, Costs
 from .driver import (
     Capacity,
     ChatRequest,
@@ -26,6 +27,7 @@ from .driver import (
     Delta,
     EngineDied,
     EngineRefused,
+    EngineUnusable,
     Item,
     Prefill,
     Progress,
@@ -34,7 +36,6 @@ from .driver import (
     Totals,
 )
 
-BLOCK_TOKENS = 16
 _WORDS = re.compile(r"\s*\S+|\s+$")
 
 
@@ -64,16 +65,6 @@ def echo(request: ChatRequest) -> Reply:
     return Reply(f"You said: {last.text}")
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Seconds; the defaults are of the order of a small model on a small machine."""
-
-    start_s: float = 0.05
-    step_s: float = 0.002
-    prefill_token_s: float = 0.00002
-    decode_sequence_s: float = 0.0001
-
-
 @dataclass(slots=True, eq=False)
 class _Sequence:
     """A submission. `answer` is the whole of it, text and then calls; the first `draft_tokens` of
@@ -81,26 +72,17 @@ class _Sequence:
 
     prompt_ids: tuple[int, ...]
     answer: list[str]
-    answer_ids: list[int]
+    answer_ids: tuple[int, ...]
     num_text_tokens: int
     draft_tokens: int
     completion: Completion  # but for the numbers
     done: int
-    tokens_cached: int = 0
-    blocks: list[int] = field(default_factory=list)  # keys of the blocks that are full
+    batched: Batched
     outbox: asyncio.Queue[Item | EngineDied] = field(default_factory=asyncio.Queue)
 
     @property
     def tokens_in(self) -> int:
         return len(self.prompt_ids) + self.draft_tokens
-
-    def token_ids(self, start: int, end: int) -> tuple[int, ...]:
-        """Of prompt and answer together."""
-        length = len(self.prompt_ids)
-        return (
-            *self.prompt_ids[start:end],
-            *self.answer_ids[max(0, start - length) : max(0, end - length)],
-        )
 
 
 class SimulatedDriver:
@@ -111,7 +93,7 @@ class SimulatedDriver:
     def __init__(
         self,
         script: Script = echo,
-        costs: Costs = Costs(),
+        costs: Costs = Costs(),  # noqa: B008
         capacity: Capacity = Capacity(64, 4096, 65536),  # noqa: B008
     ) -> None:
         self.model = "simulated"
@@ -119,9 +101,8 @@ class SimulatedDriver:
         self._script = script
         self._costs = costs
         self._capacity = capacity
-        self._waiting: deque[_Sequence] = deque()
-        self._running: list[_Sequence] = []
-        self._cache: OrderedDict[int, None] = OrderedDict()
+        self._batch = Batch(capacity, costs)
+        self._sequences: dict[Batched, _Sequence] = {}
         self._vocabulary: defaultdict[str, int] = defaultdict(itertools.count().__next__)
         self._call_ids = itertools.count(1)
         self._work = asyncio.Event()
@@ -129,6 +110,8 @@ class SimulatedDriver:
         self._stepper: asyncio.Task[None] | None = None
 
     async def start(self, progress: Progress) -> Capacity:
+        if 0 < self._capacity.kv_cache_tokens < self._capacity.window_tokens:
+            raise EngineUnusable("the KV cache holds less than one window")
         progress("starting the simulated engine")
         await asyncio.sleep(self._costs.start_s)
         self._died.clear()
@@ -153,7 +136,8 @@ class SimulatedDriver:
         sequence = self._sequence(prompt, len(draft.token_ids))
         # Characters that were shown and come again.
         seen = len(draft.text) - sum(map(len, sequence.answer[: sequence.draft_tokens]))
-        self._waiting.append(sequence)
+        self._sequences[sequence.batched] = sequence
+        self._batch.add(sequence.batched)
         self._work.set()
         try:
             while True:
@@ -179,11 +163,10 @@ class SimulatedDriver:
 
     def crash(self) -> None:
         """The engine process dies, as if killed: all that is in flight is lost."""
-        for sequence in (*self._running, *self._waiting):
+        for sequence in self._sequences.values():
             sequence.outbox.put_nowait(EngineDied("the simulated engine was crashed"))
-        self._running.clear()
-        self._waiting.clear()
-        self._cache.clear()
+        self._sequences.clear()
+        self._batch = Batch(self._capacity, self._costs)
         if self._stepper is not None:
             self._stepper.cancel()
         self._died.set()
@@ -206,90 +189,56 @@ class SimulatedDriver:
             answer, text = answer[:longest], text[:longest]
             completion = Completion("".join(text), (), "length", 0, 0, 0)
         kept = min(draft_tokens, len(text), len(answer) - 1)
+        answer_ids = self._token_ids(answer)
         return _Sequence(
             prompt_ids=prompt.payload,
             answer=answer,
-            answer_ids=list(self._token_ids(answer)),
+            answer_ids=answer_ids,
             num_text_tokens=len(text),
             draft_tokens=kept,
             completion=completion,
             done=kept,
+            batched=Batched((*prompt.payload, *answer_ids[:kept])),
         )
 
     # ---- the engine -----------------------------------------------------------------------
 
     async def _step_forever(self) -> None:
         while True:
-            while not (self._waiting or self._running):
+            while not self._batch:
                 self._work.clear()
                 await self._work.wait()
-            await asyncio.sleep(self._admit())
-            for sequence in list(self._running):
-                self._decode(sequence)
-
-    def _admit(self) -> float:
-        """Fill the batch; the seconds that the coming step takes."""
-        prefilled = 0
-        while self._waiting and len(self._running) < self._capacity.max_num_seqs:
-            sequence = self._waiting.popleft()
-            sequence.tokens_cached = self._fill_blocks(sequence)
-            prefilled += sequence.tokens_in - sequence.tokens_cached
-            self._running.append(sequence)
-        costs = self._costs
-        return (
-            costs.step_s
-            + prefilled * costs.prefill_token_s
-            + len(self._running) * costs.decode_sequence_s
-        )
-
-    def _fill_blocks(self, sequence: _Sequence) -> int:
-        """Put what is computed of a sequence into the prefix cache, in whole blocks; the tokens
-        of it that were there. As in vLLM, a prompt's last token is always computed, and the
-        newest token of an answer is not yet."""
-        computed = len(sequence.prompt_ids) + max(sequence.done - 1, sequence.draft_tokens)
-        cached = 0
-        hit = True
-        for start in range(len(sequence.blocks) * BLOCK_TOKENS, computed, BLOCK_TOKENS):
-            end = start + BLOCK_TOKENS
-            if end > computed:
-                break
-            before = sequence.blocks[-1] if sequence.blocks else 0
-            key = hash((before, sequence.token_ids(start, end)))
-            hit = hit and key in self._cache
-            cached += BLOCK_TOKENS if hit and end < computed else 0
-            sequence.blocks.append(key)
-            self._cache[key] = None
-            self._cache.move_to_end(key)
-        while len(self._cache) * BLOCK_TOKENS > self._capacity.kv_cache_tokens:
-            self._cache.popitem(last=False)
-        return cached
+            work, seconds = self._batch.step()
+            await asyncio.sleep(seconds)
+            for batched in work:
+                sequence = self._sequences.get(batched)
+                if sequence is not None and batched.is_computed:
+                    self._decode(sequence)
 
     def _decode(self, sequence: _Sequence) -> None:
         if sequence.done == sequence.draft_tokens:
             sequence.outbox.put_nowait(
-                Prefill(sequence.tokens_in, sequence.tokens_cached, sequence.draft_tokens)
+                Prefill(sequence.tokens_in, sequence.batched.tokens_cached, sequence.draft_tokens)
             )
         index = sequence.done
         shown = sequence.answer[index] if index < sequence.num_text_tokens else ""
         sequence.outbox.put_nowait(Delta(shown, 1, (sequence.answer_ids[index],)))
         sequence.done += 1
-        self._fill_blocks(sequence)
+        sequence.batched.generated(sequence.answer_ids[index])
         if sequence.done == len(sequence.answer):
             sequence.outbox.put_nowait(
                 replace(
                     sequence.completion,
                     tokens_in=sequence.tokens_in,
-                    tokens_cached=sequence.tokens_cached,
+                    tokens_cached=sequence.batched.tokens_cached,
                     tokens_out=sequence.done - sequence.draft_tokens,
                 )
             )
             self._drop(sequence)
 
     def _drop(self, sequence: _Sequence) -> None:
-        if sequence in self._running:
-            self._running.remove(sequence)
-        if sequence in self._waiting:
-            self._waiting.remove(sequence)
+        self._sequences.pop(sequence.batched, None)
+        self._batch.remove(sequence.batched)
 
 
 def _split(text: str) -> list[str]:

@@ -115,7 +115,10 @@ class VllmDriver:
         return Capacity(
             max_num_seqs=config.scheduler_config.max_num_seqs,
             window_tokens=window,
-            kv_cache_tokens=blocks * config.cache_config.block_size or window,
+            # vLLM keeps one block as a placeholder.
+            kv_cache_tokens=max(blocks - 1, 0) * config.cache_config.block_size,
+            block_tokens=config.cache_config.block_size,
+            max_batched_tokens=config.scheduler_config.max_num_batched_tokens,
         )
 
     def _import(self, tell: Progress) -> None:

@@ -1,0 +1,149 @@
+"""Continuous batching as vLLM does it (0.32: v1/core/sched/scheduler.py), without the model.
+
+A step computes at most so many tokens: first those of the sequences that run, in the order of
+their admission (one token each, or the next chunk of a prompt), then those of sequences that wait,
+as long as slots, blocks and tokens are left. When a running sequence finds no block, the one that
+was admitted last is preempted: its blocks are free, it waits as the first, and is computed again,
+but for what is still in the prefix cache by then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from .driver import Capacity
+from .prefix import PrefixCache, Running
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds; the defaults are of the order of a small model on a small machine."""
+
+    start_s: float = 0.05
+    step_s: float = 0.002
+    prefill_token_s: float = 0.00002
+    decode_sequence_s: float = 0.0001
+
+
+class Batched:
+    """A sequence: what is known of its tokens, and how many of them are computed."""
+
+    def __init__(self, token_ids: tuple[int, ...]) -> None:
+        self.token_ids = list(token_ids)
+        self.tokens_cached = 0
+        """Of those that were known at its first admission."""
+        self.computed = 0
+        self._held: Running | None = None
+        self._begun = False
+
+    @property
+    def is_computed(self) -> bool:
+        """Does the next token follow?"""
+        return self.computed == len(self.token_ids)
+
+    def generated(self, token_id: int) -> None:
+        self.token_ids.append(token_id)
+        if self._held is not None:
+            self._held.append((token_id,))
+
+    # ---- for the batch --------------------------------------------------------------------
+
+    def admit(self, cache: PrefixCache, budget: int) -> int:
+        """Tokens that the step computes of it. Raises MemoryError."""
+        self._held = cache.begin(self.token_ids, num_tokens=budget)
+        cached = self._held.num_cached
+        if not self._begun:
+            self.tokens_cached, self._begun = cached, True
+        tokens = min(budget, len(self.token_ids) - cached)
+        self.computed = cached + tokens
+        return tokens
+
+    def go_on(self, budget: int) -> int:
+        """The same, of one that was admitted before. Raises MemoryError."""
+        assert self._held is not None
+        tokens = min(budget, len(self.token_ids) - self.computed)
+        self._held.compute(self.computed + tokens)
+        self.computed += tokens
+        return tokens
+
+    def release(self) -> None:
+        if self._held is not None:
+            self._held.end()
+        self._held, self.computed = None, 0
+
+
+class Batch:
+    """The sequences of an engine of some capacity; those of an endless cache if it says none."""
+
+    def __init__(self, capacity: Capacity, costs: Costs) -> None:
+        self.num_preempted = 0
+        self._capacity, self._costs = capacity, costs
+        tokens = capacity.kv_cache_tokens or 64 * capacity.max_num_seqs * capacity.window_tokens
+        self._cache = PrefixCache(1 + tokens // capacity.block_tokens, capacity.block_tokens)
+        self._waiting: deque[Batched] = deque()
+        self._running: list[Batched] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._running)
+
+    def add(self, sequence: Batched) -> None:
+        self._waiting.append(sequence)
+
+    def remove(self, sequence: Batched) -> None:
+        """Nothing, if it is not in there."""
+        sequence.release()
+        if sequence in self._running:
+            self._running.remove(sequence)
+        elif sequence in self._waiting:
+            self._waiting.remove(sequence)
+
+    def predict(self, token_ids: tuple[int, ...]) -> int:
+        """Tokens of a prompt that are in the prefix cache now."""
+        return self._cache.predict(token_ids)
+
+    def step(self) -> tuple[list[Batched], float]:
+        """The sequences of the next step, and the seconds that it takes."""
+        budget = self._capacity.max_batched_tokens
+        work: dict[Batched, int] = {}
+        preempted = False
+        for sequence in list(self._running):
+            if budget and sequence in self._running and not preempted:
+                tokens, preempted = self._go_on(sequence, budget, work)
+                budget -= tokens
+        while not preempted and budget and self._waiting:
+            if len(self._running) == self._capacity.max_num_seqs:
+                break
+            try:
+                tokens = self._waiting[0].admit(self._cache, budget)
+            except MemoryError:
+                break
+            sequence = self._waiting.popleft()
+            self._running.append(sequence)
+            work[sequence] = tokens
+            budget -= tokens
+        return list(work), self._seconds(work)
+
+    def _go_on(self, sequence: Batched, budget: int, work: dict[Batched, int]) -> tuple[int, bool]:
+        """(tokens, was somebody preempted for it?)"""
+        preempted = False
+        while True:
+            try:
+                tokens = work[sequence] = sequence.go_on(budget)
+                return tokens, preempted
+            except MemoryError:
+                preempted = True
+                victim = self._running.pop()
+                victim.release()
+                self.num_preempted += 1
+                self._waiting.appendleft(victim)
+                work.pop(victim, None)
+                if victim is sequence:
+                    return 0, True
+
+    def _seconds(self, work: dict[Batched, int]) -> float:
+        costs = self._costs
+        prefilled = sum(tokens for tokens in work.values() if tokens > 1)
+        return (
+            costs.step_s + prefilled * costs.prefill_token_s + len(work) * costs.decode_sequence_s
+        )
