@@ -71,6 +71,7 @@ class Control(Plumbing):
             process.space, process.draft = AddressSpace(DEFAULT_TEXT), EMPTY
             process.mailbox.put(message)
             end_line()
+            self.scheduler.begun_anew(process)
 
         await self.journal.commit(
             [

@@ -91,6 +91,7 @@ class Core(ABC):
         self.retrieval = Retrieval(journal, recall, config.reminder_tokens)
         self.knowledge = Knowledge(self.namespaces, recall)
         self.pager: Pager | None = None
+        self.measuring = asyncio.Lock()
         self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
         self.parking = False
         self.interrupted_calls: set[tuple[int, str]] = set()

@@ -35,6 +35,7 @@ from .outlet import SAVE_EVERY_S
 from .pipe import End, Pipe
 from .process import State, Waiting
 from .scheduler import Lease
+from .scheduling.job import Head
 from .signals import Signal
 from .summaries import summarise
 
@@ -78,6 +79,7 @@ class Generation(Obedience):
             await self._exit(Signal.PIPE.exit_status, process.draft.text)
             return
         self._become(State.BLOCKED, Waiting(f"room in pipe {pipe.id}"))
+        self._kernel.scheduler.pause(process, "(a pipe)")
         await self._interruptible(self._room(pipe))
 
     async def _room(self, pipe: Pipe) -> None:
@@ -94,8 +96,8 @@ class Generation(Obedience):
         await kernel.engine.ready()
         async with kernel.scheduler.admitted(
             process,
+            head=await self._head(),
             tokens=process.space.num_resident_tokens + len(process.draft.token_ids),
-            head=(process.space.text, process.tools),
             interactive=process.interactive and kernel.bus.watched(process.pid),
         ) as lease:
             self._publish_state()
@@ -107,6 +109,20 @@ class Generation(Obedience):
                     return await self._follow(stream, lease)
             finally:
                 self._meter()
+
+    async def _head(self) -> Head:
+        """What its prompt begins with. How long that is, is measured once for all."""
+        process, kernel = self._process, self._kernel
+        head = kernel.scheduler.head((process.space.text, process.tools))
+        async with kernel.measuring:
+            if not head.unseen:
+                nothing = (Message("system", process.space.text), Message("user", ""))
+                try:
+                    prompt = await kernel.engine.render(ChatRequest(nothing, kernel.tools(process)))
+                    head.tokens = head.unseen = prompt.num_tokens
+                except EngineRefused:
+                    head.unseen = 1  # it will be told with the first prompt of a process
+        return head
 
     def _meter(self) -> None:
         """Charge the engine time since it was charged last."""
@@ -121,7 +137,7 @@ class Generation(Obedience):
         process, kernel = self._process, self._kernel
         accounting, loop = process.accounting, asyncio.get_running_loop()
         token_ids, texts = list(process.draft.token_ids), [process.draft.text]
-        saved = loop.time()
+        saved, in_words = loop.time(), True
         try:
             async for item in stream:
                 process.touched = loop.time()  # each step of the engine is one of the process
@@ -129,14 +145,15 @@ class Generation(Obedience):
                     case Prefill():
                         accounting.tokens_in += item.tokens_in
                         accounting.tokens_cached += item.tokens_cached
+                        lease.prefilled(item, len(token_ids))
                         del token_ids[item.draft_tokens :]
-                        lease.prefilled(item)
                     case Delta():
                         accounting.tokens_out += item.num_tokens
                         self._turn.tokens_out += item.num_tokens
                         lease.generated(item.num_tokens)
                         token_ids += item.token_ids
                         texts.append(item.text)
+                        in_words = bool(item.text)
                         if item.text:
                             kernel.bus.publish(messages.Text(process.pid, item.text))
                     case Completion():
@@ -146,7 +163,7 @@ class Generation(Obedience):
                     self._meter()
                     if self._limits_reached():
                         raise Interrupted  # the next step says so
-                if lease.must_yield:
+                if in_words and lease.must_yield:  # what is broken off in a call is lost
                     raise Interrupted  # the next step queues again, and goes on from the draft
                 if loop.time() - saved > (SAVE_EVERY_S if self._outlet.is_open else DRAFT_EVERY_S):
                     saved = loop.time()

@@ -30,6 +30,8 @@ LEAST_RUN_TOKENS = 16
 """What a process generates at least before its slot goes to an interactive one, if that can be."""
 
 MAX_HEADS = 1024
+MAX_HEADS_IN_LINE = 8
+"""Heads that go on from one another; what is beyond is counted for each by itself."""
 
 
 class Lease:
@@ -40,14 +42,21 @@ class Lease:
         self.tokens_out = 0
         self.asked = False
         """For its slot, by an interactive process."""
+        self._breakable = True
         self._scheduler = scheduler
         self._metered = scheduler.now()
 
-    def prefilled(self, item: Prefill) -> None:
-        job = self.job
+    def prefilled(self, item: Prefill, draft_tokens: int) -> None:
+        """`draft_tokens` came with the submission: if the engine goes on after fewer of them, it
+        would again, so that an answer which is broken off there never ends."""
+        job, root = self.job, self.job.head.root
+        self._breakable = item.draft_tokens == draft_tokens
         if not job.generations and not self.tokens_out:
-            job.head.seen(item.tokens_cached)
-            job.head.unseen += item.tokens_in - job.tokens
+            root.unseen = max(0, root.unseen + item.tokens_in - job.tokens)
+            if job.head is root:
+                root.seen(item.tokens_cached)
+        if item.tokens_in < job.head.tokens:  # pages that it had in common have left its window
+            self._scheduler.queue.rehead(job, root)
         job.tokens = item.tokens_in
         self._charge(item.tokens_in - item.tokens_cached)
 
@@ -65,7 +74,7 @@ class Lease:
     @property
     def must_yield(self) -> bool:
         """Should its holder end it at this token, and come again with what it has generated?"""
-        return self.asked or self._scheduler.quantum_is_over(self)
+        return self._breakable and (self.asked or self._scheduler.quantum_is_over(self))
 
     def _charge(self, tokens: int) -> None:
         now, queue = self._scheduler.now(), self._scheduler.queue
@@ -87,6 +96,7 @@ class Scheduler:
         self._heads: dict[Hashable, Head] = {}
         self._turns: dict[Job, asyncio.Future[None]] = {}  # of those that wait
         self._running: dict[Process, Lease] = {}
+        self._alarm: asyncio.TimerHandle | None = None
         self._pace = Average(0.0)  # seconds from one admission to the next
         self._admitted_at = -math.inf
 
@@ -109,14 +119,14 @@ class Scheduler:
         self,
         process: Process,
         *,
+        head: Head,
         tokens: int = 0,
-        head: Hashable = None,
         interactive: bool = False,
     ) -> AsyncIterator[Lease]:
-        """Inside, the process is RUNNING and has a slot. `tokens` is how long its prompt is, as far
-        as is known; processes with one `head` have prompts that begin alike."""
-        job = self._job(process, head)
-        job.tokens = tokens + job.head.unseen
+        """Inside, the process is RUNNING and has a slot. Its prompt begins with the `head`, unless
+        it is a fork's; `tokens` are of what follows, as far as is known."""
+        job = self._jobs.get(process) or self._make(process, head)
+        job.tokens = tokens + job.head.root.unseen
         job.interactive = interactive
         job.deadline = process.created + process.limits.of("wall_s").hard
         process.state, process.waiting = State.READY, NOTHING
@@ -156,16 +166,30 @@ class Scheduler:
         self.idle(process)
         job = self._jobs.pop(process, None)
         if job is not None:
-            job.head.users -= 1
+            job.head.root.users -= 1
             self.queue.policy.forget(job)
 
     def forked(self, parent: Process, child: Process) -> None:
-        """The child's prompt begins with its parent's."""
+        """The child's prompt begins with its parent's, as far as that had been in the engine."""
         above = self._jobs.get(parent)
-        if above is not None:
-            head = self._head(("fork", parent.pid))
-            head.tokens, head.outputs = above.tokens, above.head.outputs
-            self._make(child, head)
+        if above is None or not above.generations:
+            return
+        head = above.head
+        known = child.space.num_resident_tokens + head.root.unseen
+        shared = min(above.tokens, known)
+        is_longer = shared >= head.tokens + self.queue.blocks.block_tokens
+        if is_longer and sum(1 for _ in head.chain()) < MAX_HEADS_IN_LINE:
+            head = Head(shared, above=head, outputs=head.outputs)
+            self.queue.rehead(above, head)
+        self._make(child, head)
+
+    def begun_anew(self, process: Process) -> None:
+        """Its window is empty: an exec."""
+        job = self._jobs.get(process)
+        if job is not None:
+            self.queue.release(job)
+            self.queue.rehead(job, job.head.root)
+            self._dispatch()
 
     def check_room(self) -> None:
         """Raises EAGAIN when too many wait already."""
@@ -224,15 +248,13 @@ class Scheduler:
 
     # ---- jobs -----------------------------------------------------------------------------
 
-    def _job(self, process: Process, head: Hashable) -> Job:
-        return self._jobs.get(process) or self._make(process, self._head(head))
-
     def _make(self, process: Process, head: Head) -> Job:
-        head.users += 1
+        head.root.users += 1
         job = self._jobs[process] = Job(process, head, Average(FIRST_OUTPUT_TOKENS))
         return job
 
-    def _head(self, key: Hashable) -> Head:
+    def head(self, key: Hashable) -> Head:
+        """That of all prompts that begin in this way; of no length, if it is new."""
         head = self._heads.get(key)
         if head is None:
             if len(self._heads) >= MAX_HEADS:
@@ -247,6 +269,7 @@ class Scheduler:
         while len(self.queue) and len(self._running) < self._slots:
             job = self.queue.admit(now, idle=not self._running)
             if job is None:
+                self._wake_at(self.queue.next_expiry(now))
                 break
             turn = self._turns.pop(job)
             if turn.done():  # it is being cancelled, and has not noticed yet
@@ -257,6 +280,14 @@ class Scheduler:
             self._note_pace(now)
             turn.set_result(None)
         self._ask_for_slots()
+
+    def _wake_at(self, when: float) -> None:
+        """Look again then: blocks that are kept until then may be what somebody waits for."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None
+        if when < math.inf:
+            self._alarm = asyncio.get_running_loop().call_at(when, self._dispatch)
 
     def _withdraw(self, job: Job) -> None:
         if self._turns.pop(job, None) is not None:

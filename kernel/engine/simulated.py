@@ -153,6 +153,12 @@ class SimulatedDriver:
         finally:
             self._drop(sequence)
 
+    @property
+    def num_preempted(self) -> int:
+        """Sequences that lost their blocks to others since it was started, and were computed
+        again."""
+        return self._batch.num_preempted
+
     async def wait_until_dead(self) -> None:
         await self._died.wait()
 

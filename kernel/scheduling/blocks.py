@@ -35,7 +35,7 @@ class Blocks:
     def foresee(self, job: Job) -> None:
         """Set what the job needs, which must not be in an order meanwhile."""
         tokens = job.tokens + job.foreseen_output()
-        job.need = max(1, -(-tokens // self.block_tokens) - self._blocks_of(job.head))
+        job.need = max(1, -(-tokens // self.block_tokens) - self._prefix(job.head))
 
     def fits(self, job: Job) -> bool:
         """Beside all that is held?"""
@@ -43,28 +43,29 @@ class Blocks:
 
     def wanted(self, job: Job) -> int:
         """Blocks that its admission would take, those of its head included."""
-        return job.lack + (0 if job.head.holders else self._blocks_of(job.head))
+        return job.lack + sum(self._own(one) for one in job.head.chain() if not one.holders)
 
     def take(self, job: Job) -> None:
         """All that the job needs is held for it."""
         if not job.held:
-            if not job.head.holders:
-                self._heads[job.head] = self._blocks_of(job.head)
-                self.held += self._heads[job.head]
-            job.head.holders += 1
+            for head in job.head.chain():
+                if not head.holders:
+                    self._heads[head] = self._own(head)
+                    self.held += self._heads[head]
+                head.holders += 1
         self.held += job.lack
         job.held = max(job.need, job.held)
 
     def grow(self, job: Job) -> None:
         """It has as many tokens as it says: no fewer blocks."""
-        needed = -(-job.tokens // self.block_tokens) - self._blocks_of(job.head)
+        needed = -(-job.tokens // self.block_tokens) - self._prefix(job.head)
         if needed > job.held:
             self.held += needed - job.held
             job.held = needed
 
     def shrink(self, job: Job) -> None:
         """To what its tokens take: it is not generating now."""
-        needed = max(1, -(-job.tokens // self.block_tokens) - self._blocks_of(job.head))
+        needed = max(1, -(-job.tokens // self.block_tokens) - self._prefix(job.head))
         if needed < job.held:
             self.held -= job.held - needed
             job.held = needed
@@ -74,9 +75,17 @@ class Blocks:
         if job.held:
             self.held -= job.held
             job.held = 0
-            job.head.holders -= 1
-            if not job.head.holders:
-                self.held -= self._heads.pop(job.head)
+            for head in job.head.chain():
+                head.holders -= 1
+                if not head.holders:
+                    self.held -= self._heads.pop(head)
 
-    def _blocks_of(self, head: Head) -> int:
-        return self._heads[head] if head in self._heads else head.tokens // self.block_tokens
+    def _prefix(self, head: Head) -> int:
+        """Blocks of a head, and of those that it goes on from."""
+        return sum(map(self._own, head.chain()))
+
+    def _own(self, head: Head) -> int:
+        if head in self._heads:
+            return self._heads[head]
+        begun = 0 if head.above is None else head.above.tokens
+        return max(0, head.tokens // self.block_tokens - begun // self.block_tokens)

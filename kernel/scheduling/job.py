@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..process import Process
@@ -45,16 +46,30 @@ class Average:
 
 @dataclass(slots=True, eq=False)
 class Head:
-    """What the prompts of several processes begin with; the engine holds it once for all of them.
-    How long it is shows in what the engine finds in its cache of a process that it has never seen.
+    """What the prompts of several processes begin with; the engine holds it once for all of them:
+    what an agent is told and its tools, and `above` that, for forks, what their parent has read and
+    said by then. How long it is, is measured; and it shows in what the engine finds in its cache of
+    a process that it has never seen.
     """
 
-    tokens: int = 0
+    tokens: int = 0  # those of the head that it goes on from included
+    above: Head | None = None  # the head that it goes on from
     holders: int = 0  # processes for which blocks are held
     users: int = 0  # processes at all
-    unseen: int = 0  # tokens of a prompt that the kernel does not see: template, tools
+    unseen: int = 0  # tokens of a prompt that are in no page: template, tools
     outputs: Average = field(default_factory=lambda: Average(FIRST_OUTPUT_TOKENS))
     _sightings: deque[int] = field(default_factory=lambda: deque(maxlen=NUM_SIGHTINGS))
+
+    @property
+    def root(self) -> Head:
+        return self if self.above is None else self.above.root
+
+    def chain(self) -> Iterator[Head]:
+        """It, and those that it goes on from."""
+        head: Head | None = self
+        while head is not None:
+            yield head
+            head = head.above
 
     def seen(self, tokens_cached: int) -> None:
         """The engine had so much of a new process's prompt. Nothing means that the cache was cold;

@@ -7,6 +7,7 @@ jobs this is faster than a tree would be.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,7 @@ from .job import Job
 
 Key = tuple[float, ...]
 Entry = tuple[Key, int, Job]
+Place = tuple[Key, float]
 
 SHELF = 64
 
@@ -23,7 +25,7 @@ class Order:
 
     def __init__(self) -> None:
         self._shelves: list[list[Entry]] = []
-        self._last: list[tuple[Key, int]] = []  # of each shelf
+        self._last: list[Place] = []  # of each shelf
         self._least: list[int] = []  # what the most frugal job of each shelf lacks
         self._entries: dict[Job, Entry] = {}
 
@@ -75,6 +77,15 @@ class Order:
                         return job
         return None
 
+    def after(self, key: Key) -> Key | None:
+        """The first key that is greater."""
+        place = (key, math.inf)
+        index = bisect_left(self._last, place)
+        if index == len(self._shelves):
+            return None
+        shelf = self._shelves[index]
+        return shelf[bisect_left(shelf, place, key=_place)][0]
+
     def backwards(self) -> Iterator[tuple[Key, Job]]:
         """From the last to the first."""
         for shelf in reversed(self._shelves):
@@ -93,5 +104,5 @@ class Order:
         self._least[index] = min(job.lack for _, _, job in shelf)
 
 
-def _place(entry: Entry) -> tuple[Key, int]:
+def _place(entry: Entry) -> Place:
     return entry[:2]

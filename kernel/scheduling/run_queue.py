@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from . import Policy
 from .blocks import Blocks
 from .gaps import Gaps
-from .job import Job
+from .job import Head, Job
 from .order import Order
 
 NICE_S = 0.5
@@ -110,6 +110,30 @@ class RunQueue:
         self.gaps.forget(job)
         self._drop(job)
 
+    def rehead(self, job: Job, head: Head) -> None:
+        """Its prompt begins with another head from now on."""
+        waits, kept, held = job in self._waiting, job in self._kept, job.held > 0
+        self._drop(job)
+        if waits:
+            self.policy.remove(job)
+            self._waiting.remove(job)
+        job.head = head
+        self.blocks.foresee(job)
+        if held:
+            self.blocks.take(job)
+            if kept:  # else it runs, and needs what it will need
+                self.blocks.shrink(job)
+        if waits:
+            self.policy.add(job)
+            self._waiting.add((job.place,), job)
+        if kept and job.held:
+            self._keep(job)
+
+    def next_expiry(self, now: float) -> float:
+        """When the next one has kept its blocks for as long as it may, and they can be had."""
+        key = self._expiring.after((now,))
+        return math.inf if key is None else key[0]
+
     # ---- admission ------------------------------------------------------------------------
 
     def admit(self, now: float, *, idle: bool) -> Job | None:
@@ -161,7 +185,7 @@ class RunQueue:
         """Those that hold blocks and do not run: first whose gap is longer than such gaps are,
         then who would come after the job anyhow."""
         for (keep_until,), other in self._expiring:
-            if keep_until >= now:
+            if keep_until > now:
                 break
             yield other
         key = self.policy.key(job)
