@@ -13,6 +13,7 @@ from typing import Any
 
 from .messages import ProcessInfo, Usage
 from .process import Process
+from .scheduler import Scheduler
 
 Columns = dict[str, Any]
 """By field: a list with a value a process, or again columns."""
@@ -27,23 +28,32 @@ ELSEWHERE = {
 }
 """Fields that have another name in a process."""
 
+SCHEDULED = ("level", "queued_s", "blocks")
+"""Fields that the scheduler knows."""
+
 _READ = {
     field.name: attrgetter(ELSEWHERE.get(field.name, field.name))
     for field in fields(ProcessInfo)
-    if field.name != "usage"
+    if field.name not in ("usage", *SCHEDULED)
 }
 _READ_USAGE = {field.name: attrgetter(f"accounting.{field.name}") for field in fields(Usage)}
 
 
-def info(process: Process) -> ProcessInfo:
+def info(process: Process, scheduler: Scheduler) -> ProcessInfo:
     """One process."""
-    return ProcessInfo(
-        usage=process.accounting.usage(), **{name: read(process) for name, read in _READ.items()}
-    )
+    fields: dict[str, Any] = {name: read(process) for name, read in _READ.items()}
+    fields |= zip(SCHEDULED, scheduler.row(process), strict=True)
+    return ProcessInfo(usage=process.accounting.usage(), **fields)
 
 
-def columns(processes: Iterable[Process]) -> Columns:
+def columns(processes: Iterable[Process], scheduler: Scheduler) -> Columns:
     """All of them, in their order."""
     listed = tuple(processes)
     usage = {name: list(map(read, listed)) for name, read in _READ_USAGE.items()}
-    return {name: list(map(read, listed)) for name, read in _READ.items()} | {"usage": usage}
+    rows = list(map(scheduler.row, listed))
+    scheduled = {name: [row[index] for row in rows] for index, name in enumerate(SCHEDULED)}
+    return (
+        {name: list(map(read, listed)) for name, read in _READ.items()}
+        | scheduled
+        | {"usage": usage}
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Collection, Hashable
 from contextlib import asynccontextmanager
 
 from ..syscalls.errno import EAGAIN
@@ -22,7 +22,6 @@ from .process import NOTHING, Process, State
 from .scheduling import Policy
 from .scheduling.job import FIRST_OUTPUT_TOKENS, Average, Head, Job
 from .scheduling.run_queue import NICE_S, RunQueue
-from .scheduling.standing import Standing
 
 __all__ = ["NICE_S", "Lease", "Scheduler"]
 
@@ -90,8 +89,9 @@ class Scheduler:
     def __init__(self, policy: Policy, name: str = "", max_waiting: int = 1 << 30) -> None:
         self.queue = RunQueue(policy)
         self.policy_name = name or type(policy).__name__
-        self._max_waiting = max_waiting
-        self._slots = 0
+        self.max_waiting = max_waiting
+        self.num_slots = 0
+        """0 before the engine is ready."""
         self._jobs: dict[Process, Job] = {}
         self._heads: dict[Hashable, Head] = {}
         self._turns: dict[Job, asyncio.Future[None]] = {}  # of those that wait
@@ -104,7 +104,7 @@ class Scheduler:
 
     def open(self, capacity: Capacity) -> None:
         """The engine can hold this much; no slots admit nobody."""
-        self._slots = capacity.max_num_seqs
+        self.num_slots = capacity.max_num_seqs
         self.queue.blocks.resize(capacity.kv_cache_tokens, capacity.block_tokens)
         self._dispatch()
 
@@ -193,13 +193,18 @@ class Scheduler:
 
     def check_room(self) -> None:
         """Raises EAGAIN when too many wait already."""
-        if len(self.queue) >= self._max_waiting:
+        if len(self.queue) >= self.max_waiting:
             wait_s = max(1.0, self._pace.mean * len(self.queue) / 2)
             raise EAGAIN(
                 f"{len(self.queue)} processes wait for the engine, and no more than "
-                f"{self._max_waiting} may",
+                f"{self.max_waiting} may",
                 hint=f"try again in {wait_s:.0f} s",
             )
+
+    @property
+    def fault(self) -> str:
+        """Why the policy is not asked any more, if that is somebody's package and has failed."""
+        return str(getattr(self.queue.policy, "fault", ""))
 
     # ---- looking --------------------------------------------------------------------------
 
@@ -211,35 +216,29 @@ class Scheduler:
     def num_running(self) -> int:
         return len(self._running)
 
-    def standing(self, process: Process) -> Standing | None:
+    def job(self, process: Process) -> Job | None:
         """None for one that has not asked for the engine yet."""
+        return self._jobs.get(process)
+
+    def row(self, process: Process) -> tuple[int | None, float, int]:
+        """(level, seconds that it has waited, blocks that are held for it), for `ps`."""
         job = self._jobs.get(process)
         if job is None:
-            return None
-        policy, free = self.queue.policy, self.queue.blocks.free
-        key, waits = policy.key(job), job in self.queue
-        return Standing(
-            policy=self.policy_name,
-            state=self._state(job),
-            interactive=job.interactive,
-            key=key,
-            waited_s=self.now() - job.since if waits else 0.0,
-            ahead=sum(policy.key(other) < key for other in self.queue) if waits else 0,
-            needs=job.need,
-            kept=job.held,
-            free=None if math.isinf(free) else int(free),
-            attained_tokens=job.attained,
-            foreseen_tokens=job.foreseen_output(),
-        )
+            return None, 0.0, 0
+        waits = job in self.queue
+        return self.queue.policy.level(job), self.now() - job.since if waits else 0.0, job.held
 
-    def _state(self, job: Job) -> str:
-        if job.process in self._running:
-            return "runs"
-        if job in self.queue:
-            if not self._slots:
-                return "waits for the engine"
-            return "waits for a slot" if self.queue.blocks.fits(job) else "waits for memory"
-        return "keeps its blocks" if job.held else "idle"
+    def runs(self, job: Job) -> bool:
+        return job.process in self._running
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        """Of all that have asked for the engine."""
+        return self._jobs.values()
+
+    def foreseen_s(self, ahead: int) -> float:
+        """Until so many that wait are admitted, at the pace of the last admissions."""
+        return self._pace.mean * ahead
 
     @staticmethod
     def now() -> float:
@@ -266,7 +265,7 @@ class Scheduler:
 
     def _dispatch(self) -> None:
         now = self.now()
-        while len(self.queue) and len(self._running) < self._slots:
+        while len(self.queue) and len(self._running) < self.num_slots:
             job = self.queue.admit(now, idle=not self._running)
             if job is None:
                 self._wake_at(self.queue.next_expiry(now))
@@ -310,7 +309,7 @@ class Scheduler:
 
     def _ask_for_slots(self) -> None:
         """One for each interactive process that waits, of those that are last in the order."""
-        wanted = self.queue.num_interactive if self.queue.policy.preempts and self._slots else 0
+        wanted = self.queue.num_interactive if self.queue.policy.preempts and self.num_slots else 0
         asked = [lease for lease in self._running.values() if lease.asked]
         for lease in asked[wanted:]:
             lease.asked = False  # somebody else has left meanwhile

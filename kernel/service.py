@@ -22,6 +22,7 @@ from . import (
     memory_view,
     messages,
     procfs,
+    scheduling_view,
 )
 from .bus import Subscriber
 from .checkpoint_file import read_file, write_file
@@ -32,6 +33,7 @@ from .process import INIT_PID, Process
 from .records import read_process
 from .services import wait_for_exit
 from .signals import Signal
+from .why import why
 
 ENDS = {"read": End.READ, "write": End.WRITE}
 
@@ -67,7 +69,7 @@ class Service:
             case messages.Status():
                 return self._status()
             case messages.Ps():
-                return {"processes": listing.columns(self._kernel.table)}
+                return {"processes": listing.columns(self._kernel.table, self._kernel.scheduler)}
             case messages.Spawn():
                 return await self._spawn(request, client)
             case messages.Send(pid, text):
@@ -75,7 +77,7 @@ class Service:
             case messages.Attach(pid):
                 process = self._kernel.table.find(pid)
                 client.attach(pid, client.send_event)
-                return listing.info(process)
+                return listing.info(process, self._kernel.scheduler)
             case messages.Detach(pid):
                 client.detach(pid)
             case messages.Supervise():
@@ -129,6 +131,13 @@ class Service:
                 return {"plugins": self._plugins()}
             case messages.Syscalls(name):
                 return {"syscalls": self._syscalls(name)}
+            case messages.LookAtScheduler():
+                return scheduling_view.info(self._kernel)
+            case messages.UsePolicy(policy):
+                scheduling_view.use(self._kernel, policy)
+                return scheduling_view.info(self._kernel)
+            case messages.Why(pid):
+                return await why(self._kernel, pid)
             case messages.Halt():
                 self._halt()
             case _:

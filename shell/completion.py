@@ -60,6 +60,8 @@ class VerbCompleter(Completer):
                     (str(info.pid), f"{info.name or info.program}, {info.state}")
                     for info in listed.processes
                 ]
+            if kind == "policy":
+                return [(name, "") for name in (await self._client.ask("scheduler")).policies]
             if kind in ("syscall", "syscalls"):
                 listed = await self._client.ask("syscalls")
                 chosen = word[: word.rfind(",") + 1] if kind == "syscalls" else ""

@@ -65,6 +65,9 @@ SORTS: dict[str, Cell] = {
     "tokens": tokens_of,
     "faults": lambda info: info.faults,
     "left": tokens_left,
+    "level": lambda info: math.inf if info.level is None else info.level,
+    "waited": lambda info: info.queued_s,
+    "blocks": lambda info: info.blocks,
     "name": name_of,
 }
 """What `ps --sort` takes."""
@@ -98,7 +101,7 @@ def _states(text: str) -> list[str]:
         "-l",
         "--long",
         action="store_true",
-        help="group, session, nice, budget, limits, flushes and faults",
+        help="group, session, nice, budget, limits, flushes and faults; level, blocks, hit rate",
     ),
     option("-t", "--tree", action="store_true", help="children below their parents"),
     option(
@@ -182,6 +185,9 @@ def long_columns() -> dict[str, Cell]:
         "LIMITS": lambda info: limits_text(info.limits) or "-",
         "FLUSHES": lambda info: count_text(info.evictions),
         "FAULTS": lambda info: count_text(info.faults),
+        "LEVEL": lambda info: "-" if info.level is None else info.level,
+        "BLOCKS": lambda info: count_text(info.blocks),
+        "HIT": _hit_rate,
     }
 
 
@@ -201,6 +207,12 @@ def table_of(
     return table((*columns, "NAME", "WAITS FOR"), rows, width)
 
 
+def _hit_rate(info: ProcessInfo) -> str:
+    """Of its prompt tokens, what was in the engine's prefix cache."""
+    used = info.usage
+    return f"{used.tokens_cached / used.tokens_in:.0%}" if used.tokens_in else "-"
+
+
 def _left(info: ProcessInfo) -> str:
     return "-" if info.budget is None else count_text(tokens_left(info))
 
@@ -213,6 +225,8 @@ def _remark(info: ProcessInfo) -> str:
     if info.state == "stopped":
         return f"CONT (cont {info.pid})"
     waits = " ".join(info.waits_for.split())
+    if info.state == "ready":
+        waits = f"the engine, for {seconds(info.queued_s)}"
     return ", ".join(part for part in ("thrashing!" if info.thrashing else "", waits) if part)
 
 

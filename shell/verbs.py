@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # isort: off
-from . import running, pipeline, processes, signalling, jobs, keeping, memory  # noqa: F401
+from . import running, pipeline, processes, scheduling, signalling, jobs, keeping, memory  # noqa: F401
 from . import knowledge, syscalls, boot, help  # noqa: F401
 
 # isort: on

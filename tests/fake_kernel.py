@@ -73,6 +73,9 @@ class Process:
             "faults": 0,
             "evictions": 0,
             "thrashing": False,
+            "level": None,
+            "queued_s": 0.0,
+            "blocks": 0,
         }
         self.output = ""
         self.goes_on = asyncio.Event()

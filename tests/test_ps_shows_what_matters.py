@@ -135,6 +135,9 @@ def test_the_fullest_row_leaves_room_for_what_it_waits_for() -> None:
         **{"name": "n" * 60, "created": time.time() - 86_000, "exit_status": None},
         **{"budget": 2 * most, "usage": Record(usage), "waits_for": "a message"},
         "thrashing": False,
+        "level": None,
+        "queued_s": 0.0,
+        "blocks": 0,
     }
     info = cast(ProcessInfo, Record(row))
     rows = [(info, 0)]

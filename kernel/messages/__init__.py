@@ -11,7 +11,7 @@ Plain dataclasses on purpose: the client must start without pydantic. The kernel
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
 Requests are in a file a topic (`processes`, `memory`, `knowledge`, `pipes`, `supervision`,
-`system`) and together in `requests`; `results` and `events` are what comes back.
+`scheduling`, `system`) and together in `requests`; `results` and `events` are what comes back.
 """
 
 from __future__ import annotations
@@ -77,6 +77,16 @@ from .results import (
     SyscallInfo,
     Usage,
 )
+from .scheduling import (
+    BlockInfo,
+    LevelInfo,
+    LookAtScheduler,
+    SchedulerInfo,
+    UsePolicy,
+    WaitWord,
+    Why,
+    WhyInfo,
+)
 from .supervision import ChildSpec, Link, Restart, Strategy, Supervise, Supervision, Unlink
 from .system import Halt, Plugins, Status, Syscalls
 
@@ -84,6 +94,7 @@ __all__ = [
     "MAX_LINE",
     "AddPassages",
     "Attach",
+    "BlockInfo",
     "Call",
     "Cat",
     "Checkpoint",
@@ -108,10 +119,12 @@ __all__ = [
     "KernelStatus",
     "Kill",
     "KnowledgeRequest",
+    "LevelInfo",
     "Link",
     "ListDocuments",
     "ListNamespaces",
     "Logs",
+    "LookAtScheduler",
     "MakePipe",
     "MemoryUsage",
     "NamespaceInfo",
@@ -135,6 +148,7 @@ __all__ = [
     "Restore",
     "Result",
     "SameDocument",
+    "SchedulerInfo",
     "SearchNamespaces",
     "Send",
     "SetGroup",
@@ -155,7 +169,11 @@ __all__ = [
     "TurnStatus",
     "Unlink",
     "Usage",
+    "UsePolicy",
     "Wait",
+    "WaitWord",
+    "Why",
+    "WhyInfo",
 ]
 
 MAX_LINE = 1 << 20

@@ -22,6 +22,7 @@ from .processes import (
     Spawn,
     Wait,
 )
+from .scheduling import LookAtScheduler, UsePolicy, Why
 from .supervision import Link, Supervise, Unlink
 from .system import Halt, Plugins, Status, Syscalls
 
@@ -55,6 +56,9 @@ Request = (
     | Fsck
     | Plugins
     | Syscalls
+    | LookAtScheduler
+    | UsePolicy
+    | Why
     | Halt
     | KnowledgeRequest
 )

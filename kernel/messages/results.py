@@ -24,7 +24,9 @@ class ProcessInfo:
     """A row of `ps`. `waits_for` says what a blocked process waits for, in words; `limits` are
     soft and hard, None where there is none; `budget` is what was granted, not what is left.
     Since boot, `faults` pages came back into its window, which was flushed `evictions` times; it is
-    `thrashing` when what leaves is soon asked for again."""
+    `thrashing` when what leaves is soon asked for again. `level` is its level in the run queue's
+    policy, None before it has asked for the engine; `queued_s` since when it waits for the engine,
+    and `blocks` what is held of the engine's KV blocks for it alone."""
 
     pid: int
     parent: int
@@ -44,6 +46,9 @@ class ProcessInfo:
     faults: int = 0
     evictions: int = 0
     thrashing: bool = False
+    level: int | None = None
+    queued_s: float = 0.0
+    blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

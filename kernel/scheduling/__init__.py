@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Protocol
 
+from .guarded import Guarded
 from .job import Job
 from .order import Key
 
@@ -47,6 +48,10 @@ class Policy(Protocol):
         given that others wait?"""
         ...
 
+    def level(self, job: Job) -> int:
+        """Which of its queues the job is in, for those who look; 0 where there is but one."""
+        ...
+
     def forget(self, job: Job) -> None:
         """Its process has ended."""
         ...
@@ -71,4 +76,10 @@ def load(name: str) -> Policy:
         owners = ", ".join(sorted(point.value for point in found))
         raise ValueError(f"the scheduling policy {name!r} is offered by more than one: {owners}")
     policy: Policy = found[0].load()()
-    return policy
+    missing = [part for part in _PARTS if not hasattr(policy, part)]
+    if missing:
+        raise ValueError(f"the scheduling policy {name!r} has no {', '.join(missing)}")
+    return policy if type(policy).__module__.startswith(f"{__name__}.") else Guarded(policy)
+
+
+_PARTS = ("working_set", "preempts", *(name for name in vars(Policy) if not name.startswith("_")))

@@ -75,6 +75,9 @@ class FairShare:
     def yields(self, job: Job, tokens: int) -> bool:
         return tokens >= self.quantum_tokens
 
+    def level(self, job: Job) -> int:
+        return 0
+
     def forget(self, job: Job) -> None:
         self._clocks.pop(job, None)
 

@@ -37,6 +37,9 @@ class Keyed(ABC):
     def yields(self, job: Job, tokens: int) -> bool:
         return False
 
+    def level(self, job: Job) -> int:
+        return 0
+
     def forget(self, job: Job) -> None:
         """Nothing is remembered."""
         return

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from .job import Job
 
 Key = tuple[float, ...]
-Entry = tuple[Key, int, Job]
+Entry = tuple[Key, float, Job]
 Place = tuple[Key, float]
 
 SHELF = 64
@@ -42,7 +42,7 @@ class Order:
 
     def add(self, key: Key, job: Job) -> None:
         """What the job lacks must not change until it is removed."""
-        entry = (key, job.number, job)
+        entry: Entry = (key, job.number, job)
         self._entries[job] = entry
         if not self._shelves:
             self._insert(0, [entry])
