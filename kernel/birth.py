@@ -59,6 +59,10 @@ class Births(Plumbing):
         above = self.living(parent)
         self.check_program(program)
         self._check_room(above)
+        if (
+            task is not None and above.program != "supervisor"
+        ):  # which goes on with what it was told
+            self.backlog.check_room(self._unborn.total())
         if task is None and not interactive:
             raise EINVAL("a process that is not interactive needs a task")
         pid = self.table.new_pid()
@@ -118,6 +122,7 @@ class Births(Plumbing):
                 return self.table.find(again)
         self.living(process.pid)
         self._check_room(process)
+        self.backlog.check_room(self._unborn.total())
         pid = self.table.new_pid()
         child = Process(
             pid=pid,
@@ -203,6 +208,8 @@ class Births(Plumbing):
         self.table.add(process)
         if after is not None:
             after()
+        if process.program == "agent" and (process.space.last or len(process.mailbox)):
+            self.backlog.expect(process)
         self.start(process)
 
     @staticmethod
@@ -261,6 +268,7 @@ class Births(Plumbing):
                 " which is the limit",
                 hint="wait for some to end",
             )
+        self.backlog.check_room(self._unborn.total())
         for process in processes:
             self.check_program(process.program)
 

@@ -92,8 +92,13 @@ class Control(Plumbing):
         """Put a message into a mailbox; in the journal when this returns. Raises ESRCH, EAGAIN."""
         process, message = self.letter(pid, text, sender, kind)
         await self.journal.commit(
-            [records.insert_message(pid, message)], lambda: process.mailbox.put(message)
+            [records.insert_message(pid, message)], lambda: self._delivered(process, message)
         )
+
+    def _delivered(self, process: Process, message: Message) -> None:
+        process.mailbox.put(message)
+        if process.program == "agent":
+            self.backlog.expect(process)
 
     def letter(
         self, pid: int, text: str, sender: int = FROM_OUTSIDE, kind: str = "message"

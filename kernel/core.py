@@ -24,6 +24,7 @@ from ..syscalls.dispatch import Dispatcher
 from ..syscalls.errno import EINVAL, ESRCH
 from ..syscalls.registry import PluginRegistry
 from . import messages, scheduling
+from .backlog import Backlog
 from .bus import Bus
 from .config import KernelConfig
 from .engine.driver import ToolSpec
@@ -79,9 +80,8 @@ class Core(ABC):
         self.plugins = plugins
         self.dispatcher = Dispatcher(plugins.table)
         self.table = ProcessTable()
-        self.scheduler = Scheduler(
-            scheduling.load(config.scheduler), config.scheduler, config.max_waiting
-        )
+        self.scheduler = Scheduler(scheduling.load(config.scheduler), config.scheduler)
+        self.backlog = Backlog(self.scheduler, config.max_waiting)
         self.bus = Bus()
         self.links = Links()
         self.shared = SharedPages(self.table)

@@ -75,6 +75,7 @@ class Endings(Plumbing):
             process.alarm.cancel()
         self.disconnect(process)
         self.scheduler.forget(process)
+        self.backlog.forget(process)
         process.exited.set()
         self._at_work.pop(process.pid, None)
         for orphan in self.table.children(process.pid):

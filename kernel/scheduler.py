@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Hashable
 from contextlib import asynccontextmanager
 
-from ..syscalls.errno import EAGAIN
 from .engine.driver import Capacity, Prefill
 from .process import NOTHING, Process, State
 from .scheduling import Policy
@@ -27,6 +27,9 @@ __all__ = ["NICE_S", "Lease", "Scheduler"]
 
 LEAST_RUN_TOKENS = 16
 """What a process generates at least before its slot goes to an interactive one, if that can be."""
+
+NUM_LEFT = 64
+"""Of how many that left the engine the pace is taken."""
 
 MAX_HEADS = 1024
 MAX_HEADS_IN_LINE = 8
@@ -86,10 +89,9 @@ class Lease:
 class Scheduler:
     """Admission of processes to the engine. Owns READY and RUNNING."""
 
-    def __init__(self, policy: Policy, name: str = "", max_waiting: int = 1 << 30) -> None:
+    def __init__(self, policy: Policy, name: str = "") -> None:
         self.queue = RunQueue(policy)
         self.policy_name = name or type(policy).__name__
-        self.max_waiting = max_waiting
         self.num_slots = 0
         """0 before the engine is ready."""
         self._jobs: dict[Process, Job] = {}
@@ -97,8 +99,8 @@ class Scheduler:
         self._turns: dict[Job, asyncio.Future[None]] = {}  # of those that wait
         self._running: dict[Process, Lease] = {}
         self._alarm: asyncio.TimerHandle | None = None
-        self._pace = Average(0.0)  # seconds from one admission to the next
-        self._admitted_at = -math.inf
+        self._left: deque[float] = deque(maxlen=NUM_LEFT)  # when, while others waited
+        self._crowded_since = 0.0
 
     # ---- what the kernel does with it -----------------------------------------------------
 
@@ -130,6 +132,9 @@ class Scheduler:
         job.interactive = interactive
         job.deadline = process.created + process.limits.of("wall_s").hard
         process.state, process.waiting = State.READY, NOTHING
+        if not len(self.queue):
+            self._crowded_since = self.now()
+            self._left.clear()
         turn = self._turns[job] = asyncio.get_running_loop().create_future()
         self.queue.add(job, self.now())
         try:
@@ -191,16 +196,6 @@ class Scheduler:
             self.queue.rehead(job, job.head.root)
             self._dispatch()
 
-    def check_room(self) -> None:
-        """Raises EAGAIN when too many wait already."""
-        if len(self.queue) >= self.max_waiting:
-            wait_s = max(1.0, self._pace.mean * len(self.queue) / 2)
-            raise EAGAIN(
-                f"{len(self.queue)} processes wait for the engine, and no more than "
-                f"{self.max_waiting} may",
-                hint=f"try again in {wait_s:.0f} s",
-            )
-
     @property
     def fault(self) -> str:
         """Why the policy is not asked any more, if that is somebody's package and has failed."""
@@ -237,8 +232,13 @@ class Scheduler:
         return self._jobs.values()
 
     def foreseen_s(self, ahead: int) -> float:
-        """Until so many that wait are admitted, at the pace of the last admissions."""
-        return self._pace.mean * ahead
+        """Until so many that wait are admitted, at the pace at which slots became free of late; 0
+        when that is not known."""
+        if not self._left:
+            return 0.0
+        is_full = len(self._left) == NUM_LEFT
+        since = self._left[0] if is_full else self._crowded_since
+        return (self.now() - since) / len(self._left) * ahead
 
     @staticmethod
     def now() -> float:
@@ -276,7 +276,6 @@ class Scheduler:
                 continue
             self._running[job.process] = Lease(job, self)
             job.process.state = State.RUNNING
-            self._note_pace(now)
             turn.set_result(None)
         self._ask_for_slots()
 
@@ -294,14 +293,11 @@ class Scheduler:
 
     def _leave(self, job: Job) -> None:
         """Out of the engine, or out of the queue. What it holds it keeps for a while."""
-        self._running.pop(job.process, None)
-        self.queue.keep(job, "", self.now())
+        now = self.now()
+        if self._running.pop(job.process, None) is not None and len(self.queue):
+            self._left.append(now)
+        self.queue.keep(job, "", now)
         self._dispatch()
-
-    def _note_pace(self, now: float) -> None:
-        if self._admitted_at >= 0:
-            self._pace.add(now - self._admitted_at)
-        self._admitted_at = now
 
     def quantum_is_over(self, lease: Lease) -> bool:
         """And does somebody wait for it?"""

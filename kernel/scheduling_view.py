@@ -61,7 +61,7 @@ def info(kernel: Core) -> messages.SchedulerInfo:
         slots=scheduler.num_slots,
         running=scheduler.num_running,
         waiting=scheduler.num_waiting,
-        max_waiting=scheduler.max_waiting,
+        max_waiting=kernel.config.max_waiting,
         wait_s=scheduler.foreseen_s(scheduler.num_waiting),
         hit_rate=totals.tokens_cached / totals.tokens_in if totals.tokens_in else 0.0,
         levels=_levels(scheduler),

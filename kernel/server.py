@@ -217,7 +217,7 @@ class Connection:
     # ---- lines out ------------------------------------------------------------------------
 
     def _reply_error(self, number: object, error: SyscallError) -> None:
-        info = messages.ErrorInfo(error.code, error.message, error.hint)
+        info = messages.ErrorInfo(error.code, error.message, error.hint, error.retry_s)
         self._send({"id": number, "ok": False, "error": info})
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -73,6 +73,7 @@ class Service:
             case messages.Spawn():
                 return await self._spawn(request, client)
             case messages.Send(pid, text):
+                self._kernel.backlog.check_room()
                 await self._kernel.send(pid, text)
             case messages.Attach(pid):
                 process = self._kernel.table.find(pid)

@@ -75,7 +75,7 @@ def result_of(op: str, reply: Record) -> Any:
             result["processes"] = rows(result["processes"])
         return result
     error = reply["error"]
-    raise KernelError(error["code"], error["message"], error.get("hint", ""))
+    raise KernelError(error["code"], error["message"], error.get("hint", ""), error.get("retry_s"))
 
 
 def rows(columns: dict[str, Any]) -> list[Record]:

@@ -101,9 +101,10 @@ class BootFailed(ShellError):
 class KernelError(ShellError):
     """An error reply of the kernel."""
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, hint: str = "", retry_s: int | None = None) -> None:
         super().__init__(message, hint)
         self.code = code
+        self.retry_s = retry_s
         self.exit_status = EXIT_OF_ERRNO.get(code, 1)
 
 

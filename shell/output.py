@@ -174,9 +174,11 @@ class Output:
             self.note(f"  {error.hint}")
 
 
-def explained(error: ShellError) -> dict[str, str]:
+def explained(error: ShellError) -> dict[str, Any]:
     """The error as scripts read it."""
-    return {"code": error.code, "message": error.message, "hint": error.hint}
+    document = {"code": error.code, "message": error.message, "hint": error.hint}
+    retry_s = getattr(error, "retry_s", None)
+    return document if retry_s is None else document | {"retry_s": retry_s}
 
 
 def paint(text: str, style: str, stream: TextIO) -> str:

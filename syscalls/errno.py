@@ -38,14 +38,18 @@ from collections.abc import Iterable
 
 
 class SyscallError(Exception):
-    """A syscall failed, and its process is told why. `hint` is the way out, in words."""
+    """A syscall failed, and its process is told why. `hint` is the way out, in words; `retry_s`
+    says in how many seconds it may be tried again, if that can be foreseen."""
 
     code = "EIO"
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", code: str = "", retry_s: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.retry_s = retry_s
         self.code = code or type(self).code
 
     def __str__(self) -> str:

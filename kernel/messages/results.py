@@ -132,8 +132,10 @@ class KernelStatus:
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An errno with words: `code` is its name, `hint` the way out."""
+    """An errno with words: `code` is its name, `hint` the way out; `retry_s` says in how many
+    seconds to try again, if that can be foreseen."""
 
     code: str
     message: str
     hint: str = ""
+    retry_s: int | None = None
