@@ -59,13 +59,15 @@ class Lease:
                 root.seen(item.tokens_cached)
         if item.tokens_in < job.head.tokens:  # pages that it had in common have left its window
             self._scheduler.queue.rehead(job, root)
-        job.tokens = item.tokens_in
-        self._charge(item.tokens_in - item.tokens_cached)
+        further = item.tokens_in - max(job.reached, item.tokens_cached)
+        job.tokens = job.reached = item.tokens_in
+        self._charge(item.tokens_in - item.tokens_cached, max(0, further))
 
     def generated(self, num_tokens: int) -> None:
         self.tokens_out += num_tokens
         self.job.tokens += num_tokens
-        self._charge(num_tokens)
+        self.job.reached = self.job.tokens
+        self._charge(num_tokens, num_tokens)
 
     def completed(self, answer_tokens: int) -> None:
         """The answer, all of it, has so many tokens."""
@@ -78,10 +80,12 @@ class Lease:
         """Should its holder end it at this token, and come again with what it has generated?"""
         return self._breakable and (self.asked or self._scheduler.quantum_is_over(self))
 
-    def _charge(self, tokens: int) -> None:
+    def _charge(self, tokens: int, further: int) -> None:
+        """The engine has computed so many tokens, `further` of them for the first time: what was
+        thrown out of the cache and is computed again is not the process's fault."""
         now, queue = self._scheduler.now(), self._scheduler.queue
         queue.blocks.grow(self.job)
-        self.job.attained += tokens
+        self.job.attained += further
         queue.policy.charge(self.job, tokens, now - self._metered)
         self._metered = now
 
@@ -127,7 +131,7 @@ class Scheduler:
     ) -> AsyncIterator[Lease]:
         """Inside, the process is RUNNING and has a slot. Its prompt begins with the `head`, unless
         it is a fork's; `tokens` are of what follows, as far as is known."""
-        job = self._jobs.get(process) or self._make(process, head)
+        job = self.enrol(process, head)
         job.tokens = tokens + job.head.root.unseen
         job.interactive = interactive
         job.deadline = process.created + process.limits.of("wall_s").hard
@@ -148,6 +152,11 @@ class Scheduler:
             yield self._running[process]
         finally:
             self._leave(job)
+
+    def enrol(self, process: Process, head: Head) -> Job:
+        """The process as the scheduler sees it, which it did not before if it had not asked for the
+        engine."""
+        return self._jobs.get(process) or self._make(process, head)
 
     def pause(self, process: Process, reason: str) -> None:
         """Between two generations of a turn: its blocks are kept for as long as this mostly takes.

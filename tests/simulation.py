@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-import virtual_time
 from llmos.kernel.boot import PROGRAMS
 from llmos.kernel.config import KernelConfig
 from llmos.kernel.engine.driver import Capacity
@@ -22,6 +21,7 @@ from llmos.kernel.recovery import recover
 from llmos.kernel.storage import open_journal
 from llmos.memory.swap import keep_drafts_of
 from llmos.syscalls.registry import PluginRegistry
+from llmos.trace import virtual_time
 
 T = TypeVar("T")
 

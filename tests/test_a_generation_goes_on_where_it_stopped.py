@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import pytest
 
-import virtual_time
 from llmos.kernel.config import PILOT, KernelConfig
 from llmos.kernel.engine.driver import (
     ChatRequest,
@@ -32,6 +31,7 @@ from llmos.kernel.engine.supervisor import Engine
 from llmos.kernel.engine.vllm import VllmDriver, VllmSettings
 from llmos.memory.draft import Draft
 from llmos.syscalls.registry import PluginRegistry
+from llmos.trace import virtual_time
 
 BLOCK_TOKENS = 16  # of the simulated engine, if it is told nothing else
 

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "plugins": {"syscalls"},
     "ingest": set(),
     "shell": {"kernel", "ingest"},
+    "trace": {"kernel", "memory"},
     "pilot": set(),
 }
 SHELL_MAY_SEE_OF_KERNEL = {"messages"}

@@ -1,5 +1,5 @@
-"""The client starts light: what a verb loads, and what the shell loads. What that costs in CPU time,
-`make bench-attach` shows; nearly all of it is the import of these modules."""
+"""The client starts light: what a verb loads, and what the shell loads. What that costs in CPU
+time, `make bench-attach` shows; nearly all of it is the import of these modules."""
 
 from __future__ import annotations
 

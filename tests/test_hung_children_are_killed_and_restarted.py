@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from llmos.kernel.engine.batching import Costs
 from llmos.kernel.engine.driver import ChatRequest
-from llmos.kernel.engine.simulated import Costs, Reply, SimulatedDriver
+from llmos.kernel.engine.simulated import Reply, SimulatedDriver
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.messages import ChildSpec
 from llmos.kernel.process import State

@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-import virtual_time
 from llmos.kernel.audit import audit
 from llmos.kernel.engine.driver import Capacity, ChatRequest
 from llmos.kernel.engine.simulated import Reply, echo
@@ -28,6 +27,7 @@ from llmos.kernel.process import INIT_PID, MOVES, Process, State
 from llmos.kernel.recovery import Recovered, recover
 from llmos.kernel.signals import Signal
 from llmos.syscalls.errno import SyscallError
+from llmos.trace import virtual_time
 from simulation import ROOT, Machine
 
 T = TypeVar("T")

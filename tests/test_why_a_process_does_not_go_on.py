@@ -146,7 +146,7 @@ def test_what_has_ended_and_what_never_was(tmp_path: Path) -> None:
     async def main(kernel: Kernel, _: SimulatedDriver) -> None:
         process = await agent(kernel, "hello")
         await ended(process)
-        word, text = await told(kernel, process)
+        _word, text = await told(kernel, process)
         assert text == (
             "It has ended with exit status 0."
             f" It stays until a client reads that: llmos wait {process.pid}."

@@ -18,12 +18,17 @@ from .prefix import PrefixCache, Running
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds; the defaults are of the order of a small model on a small machine."""
+    """Seconds. A step takes `step_s`; each sequence in it takes `sequence_s` more, each token that
+    is computed `token_s`, and that again for each token that it attends to: `decode_s` of a
+    sequence that generates, `prefill_s` of one whose prompt is computed. The defaults are of the
+    order of a small model on a small machine."""
 
     start_s: float = 0.05
     step_s: float = 0.002
-    prefill_token_s: float = 0.00002
-    decode_sequence_s: float = 0.0001
+    sequence_s: float = 0.0001
+    token_s: float = 0.00002
+    decode_s: float = 0.0
+    prefill_s: float = 0.0
 
 
 class Batched:
@@ -143,7 +148,11 @@ class Batch:
 
     def _seconds(self, work: dict[Batched, int]) -> float:
         costs = self._costs
-        prefilled = sum(tokens for tokens in work.values() if tokens > 1)
-        return (
-            costs.step_s + prefilled * costs.prefill_token_s + len(work) * costs.decode_sequence_s
-        )
+        seconds = costs.step_s + len(work) * costs.sequence_s
+        for sequence, tokens in work.items():
+            seconds += tokens * costs.token_s
+            if tokens == 1:
+                seconds += sequence.computed * costs.decode_s
+            else:
+                seconds += tokens * (sequence.computed - tokens / 2) * costs.prefill_s
+        return seconds

@@ -16,6 +16,7 @@ from .order import Key, Order
 
 NICE_FACTOR = 1.25
 QUANTUM_TOKENS = 128
+DISPLACES_S = 1.0
 
 
 @dataclass(slots=True)
@@ -45,6 +46,11 @@ class FairShare:
     def key(self, job: Job) -> Key:
         session = self._session(job)
         return (max(session.clock, self._latest), self._clock(job))
+
+    def displaces(self, job: Job, other: Job) -> bool:
+        """By what its session is behind: were it by less, two sessions would take each other's
+        blocks in turns."""
+        return self.key(job)[0] + DISPLACES_S < self.key(other)[0]
 
     def add(self, job: Job) -> None:
         session = self._session(job)

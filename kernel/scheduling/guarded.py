@@ -33,6 +33,9 @@ class Guarded:
     def key(self, job: Job) -> Key:
         return self._ask(lambda policy: tuple(map(float, policy.key(job))))
 
+    def displaces(self, job: Job, other: Job) -> bool:
+        return self._ask(lambda policy: bool(policy.displaces(job, other)))
+
     def add(self, job: Job) -> None:
         self._jobs[job] = None
         self._tell(lambda policy: policy.add(job))

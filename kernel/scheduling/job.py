@@ -95,7 +95,10 @@ class Job:
     deadline: float = math.inf  # Unix seconds; of its limit on wall time
 
     # what it has had
-    attained: int = 0  # tokens that the engine computed for it; an interactive one's, of this turn
+    attained: int = 0  # tokens that it got further; an interactive one's, of this turn
+    reached: int = 0  # tokens of its window that have been computed once
+    level: int | None = None  # the policy's
+    entered: tuple[float, int] = (0.0, 0)  # its place and number when it came to this level
     generations: int = 0
 
     # its working set, in KV blocks without those of its head

@@ -21,6 +21,9 @@ class Keyed(ABC):
     @abstractmethod
     def key(self, job: Job) -> Key: ...
 
+    def displaces(self, job: Job, other: Job) -> bool:
+        return self.key(job) < self.key(other)
+
     def add(self, job: Job) -> None:
         self._order.add(self.key(job), job)
 

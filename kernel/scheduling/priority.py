@@ -11,3 +11,6 @@ from .order import Key
 class Priority(Keyed):
     def key(self, job: Job) -> Key:
         return (job.process.nice, job.since)
+
+    def displaces(self, job: Job, other: Job) -> bool:
+        return job.process.nice < other.process.nice

@@ -4,13 +4,15 @@ A policy says who comes first. Around it, for all policies:
 
 - *Working sets.* A process is admitted when the KV blocks that it needs to finish its turn fit
   beside those of the others (`blocks.py`). Over the short gaps between its generations they stay
-  its own; when somebody needs the room, it is taken from those whose gap lasts longer than such
-  gaps do, and then from those that would come after them anyhow.
+  its own: it is resident. When somebody needs the room, it is taken from those whose gap lasts
+  longer than such gaps do, and then from those that the policy lets it displace. A resident one
+  that needs more than is left takes it from the residents that come after it, so that those who
+  wait do not hold all the room without running.
 - *No slot idles* while somebody fits: who does not fit is passed by the next one who does, until
-  it has waited `PATIENCE_S`; from then on slots idle for it.
+  it has been passed for `PASSED_S`; from then on slots idle for it.
 - *Nobody starves.* From `PATIENCE_S` of waiting on, every `ELDER_EVERY`th admission goes to who has
   waited longest, whatever the policy says: who has n older ones before it is admitted after at most
-  4·(n + 1) more. And who has waited so long and does not fit is passed no more.
+  4·(n + 1) more.
 - *Nobody blocks all.* When nothing runs, the next one is admitted, however much it needs.
 
 Nothing here waits or reads a clock: `now` is a parameter, in seconds.
@@ -30,7 +32,10 @@ from .order import Order
 NICE_S = 0.5
 """Seconds of waiting that a level of nice is worth: from the first to the last it is 20 s."""
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
+"""Long, because under a load that lasts everybody waits, and then age would be the only order."""
+
+PASSED_S = 10.0
 ELDER_EVERY = 4
 
 
@@ -48,6 +53,8 @@ class RunQueue:
         self._kept = Order()  # those that hold blocks and do not run, by the policy
         self._expiring = Order()  # the same, by how long they keep them
         self._since_elder = 0
+        self._passed: Job | None = None  # the first one, while it does not fit
+        self._passed_since = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -65,7 +72,10 @@ class RunQueue:
         for job in self:
             self.policy.remove(job)
         self.policy = policy
+        for job in kept:
+            self._grade(job)
         for job in self:
+            self._grade(job)
             policy.add(job)
         for job in kept:
             self._unkeep(job)
@@ -81,6 +91,7 @@ class RunQueue:
         job.number, job.since, job.keep_until = self._numbers, now, math.inf
         job.place = now + job.process.nice * NICE_S
         self.blocks.foresee(job)
+        self._grade(job)
         self.policy.add(job)
         self._waiting.add((job.place,), job)
         if job.held:
@@ -97,6 +108,7 @@ class RunQueue:
     def keep(self, job: Job, reason: str, now: float) -> None:
         """It does not run; what is held for it stays for as long as this mostly takes."""
         self._unkeep(job)
+        self._grade(job)
         self.blocks.shrink(job)
         if reason:
             self.gaps.begin(job, reason, now)
@@ -151,7 +163,9 @@ class RunQueue:
             return best
         if self._make_room(best, now) or idle:
             return best
-        if now - best.since > PATIENCE_S:
+        if best is not self._passed:
+            self._passed, self._passed_since = best, now
+        if now - self._passed_since > PASSED_S:
             return None
         return self.policy.first(self.blocks.free, self.blocks.fits)
 
@@ -183,16 +197,21 @@ class RunQueue:
 
     def _dispensable(self, job: Job, now: float) -> Iterator[Job]:
         """Those that hold blocks and do not run: first whose gap is longer than such gaps are,
-        then who would come after the job anyhow."""
+        then those that it displaces; for one that is resident itself, all that come after it."""
         for (keep_until,), other in self._expiring:
             if keep_until > now:
                 break
             yield other
         key = self.policy.key(job)
         for other_key, other in self._kept.backwards():
-            if other_key <= key:
-                break
-            yield other
+            if (job.held and key < other_key) or self.policy.displaces(job, other):
+                yield other
+
+    def _grade(self, job: Job) -> None:
+        """By what it has had until now; it must not be in an order meanwhile."""
+        level = self.policy.level(job)
+        if level != job.level:
+            job.level, job.entered = level, (job.place, job.number)
 
     # ---- what is kept ---------------------------------------------------------------------
 

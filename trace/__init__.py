@@ -1,0 +1,1 @@
+"""Schedules looked at afterwards: workloads of agents, and their replay under any policy."""

@@ -1,0 +1,47 @@
+"""A workload: what agents ask of an engine, apart from who serves them.
+
+A turn's tokens are told by their numbers alone. Which of them stood in a prompt before is known
+all the same: an agent's prompt begins with the head of its family, and grows by its own turns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A generation: so many tokens come with it (a task, a syscall's result), so many are
+    generated, and then a syscall takes a while."""
+
+    tokens_in: int
+    tokens_out: int
+    syscall: str = ""
+    gap_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """`arrival_s` from the beginning of the workload; where agents follow each other, `think_s`
+    after the one before."""
+
+    arrival_s: float
+    think_s: float
+    family: int
+    turns: tuple[Turn, ...]
+    interactive: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Of all turns, without its family's head."""
+        return sum(turn.tokens_in + turn.tokens_out for turn in self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`heads`: the tokens that the prompts of each family begin with. `at_once`: so many agents at
+    a time, each followed by the next one in the list; 0: each comes when it comes."""
+
+    agents: tuple[Agent, ...]
+    heads: tuple[int, ...]
+    at_once: int = 0
