@@ -26,6 +26,10 @@ class Policy(Protocol):
     preempts: bool
     """May an interactive process take the slot of another one, at a token?"""
 
+    starves: bool
+    """May somebody wait for ever, if others keep coming? Then the run queue sees to it that nobody
+    does (which distorts shares, where a policy has such)."""
+
     def key(self, job: Job) -> Key:
         """Its place in the order, the lowest first, if it became runnable at `job.since`."""
         ...

@@ -1,9 +1,10 @@
 """Weighted fair shares of the engine's time, by session and, within a session, by nice.
 
 Each session, and each process in it, has a clock that runs by what it has had of the engine divided
-by its weight; whose clock is behind goes next (stride scheduling, Waldspurger and Weihl, 1995). A
-clock that stood still while there was nothing to do is put to where the others are: nobody saves up
-shares. A level of nice is worth a quarter of a share, as in Linux.
+by its weight; whose clock is behind goes next. A clock that stood still while there was nothing to
+do is put to that of whoever began to be served last: nobody saves up shares, and who comes back at
+once, after however short a turn, loses none (start-time fair queueing: Goyal, Vin and Cheng, 1996).
+A level of nice is worth a quarter of a share, as in Linux.
 """
 
 from __future__ import annotations
@@ -19,13 +20,28 @@ QUANTUM_TOKENS = 128
 DISPLACES_S = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
-    clock: float = 0.0
-    weight: float = 1.0
-    latest: float = 0.0  # the clock of the process that was served last
-    jobs: Order = field(default_factory=Order)
-    members: int = 0  # runnable or in the engine
+    number: int
+    weight: float
+    clock: float
+    latest: float = 0.0  # the clock of the process of it that began to be served last
+    jobs: Order[Job] = field(default_factory=Order)  # those that wait
+    members: int = 0
+
+    @property
+    def lack(self) -> int:
+        """What the most frugal of its jobs lacks."""
+        return self.jobs.least
+
+
+@dataclass(slots=True)
+class Member:
+    """A process of a session."""
+
+    session: Session
+    clock: float
+    begins: bool = True  # it has had nothing since it was added
 
 
 class FairShare:
@@ -33,6 +49,7 @@ class FairShare:
 
     working_set = True
     preempts = False
+    starves = False  # the clock of who waits stands still, and the others' run past it
 
     def __init__(
         self, quantum_tokens: int = QUANTUM_TOKENS, reserved: dict[int, float] | None = None
@@ -40,12 +57,15 @@ class FairShare:
         self.quantum_tokens = quantum_tokens
         self._reserved = reserved or {}
         self._sessions: dict[int, Session] = {}
-        self._clocks: dict[Job, float] = {}
+        self._members: dict[Job, Member] = {}
+        self._order: Order[Session] = Order()  # those that have a job which waits
+        self._late: dict[Session, None] = {}  # whose clock has run since they were put in order
         self._latest = 0.0
 
     def key(self, job: Job) -> Key:
-        session = self._session(job)
-        return (max(session.clock, self._latest), self._clock(job))
+        member = self._member(job)
+        session = member.session
+        return (max(session.clock, self._latest), max(member.clock, session.latest))
 
     def displaces(self, job: Job, other: Job) -> bool:
         """By what its session is behind: were it by less, two sessions would take each other's
@@ -53,30 +73,48 @@ class FairShare:
         return self.key(job)[0] + DISPLACES_S < self.key(other)[0]
 
     def add(self, job: Job) -> None:
-        session = self._session(job)
+        member = self._member(job)
+        session = member.session
         if not len(session.jobs):
             session.clock = max(session.clock, self._latest)
-        self._clocks[job] = clock = self._clock(job)
-        session.jobs.add((clock,), job)
+        member.clock, member.begins = max(member.clock, session.latest), True
+        self._take_out(session)
+        session.jobs.add((member.clock,), job)
+        self._put_in(session)
 
     def remove(self, job: Job) -> None:
-        self._session(job).jobs.remove(job)
+        session = self._members[job].session
+        self._take_out(session)
+        session.jobs.remove(job)
+        self._put_in(session)
 
     def first(self, free: float, fits: Callable[[Job], bool] | None = None) -> Job | None:
-        for session in sorted(self._sessions.values(), key=_clock_of):
+        for session in self._late:
+            self._take_out(session)
+            self._put_in(session)
+        self._late.clear()
+        found: list[Job] = []
+
+        def has_one(session: Session) -> bool:
             job = session.jobs.first(free, fits)
             if job is not None:
-                return job
-        return None
+                found.append(job)
+            return job is not None
+
+        self._order.first(free, has_one)
+        return found[0] if found else None
 
     def charge(self, job: Job, tokens: int, engine_s: float) -> None:
-        session = self._session(job)
-        weight = NICE_FACTOR**-job.process.nice
-        self._latest = max(self._latest, session.clock)
+        member = self._member(job)
+        session = member.session
+        if member.begins:
+            member.begins = False
+            self._latest = max(self._latest, session.clock)
+            session.latest = max(session.latest, member.clock)
         session.clock += engine_s / session.weight
-        clock = self._clock(job)
-        session.latest = max(session.latest, clock)
-        self._clocks[job] = clock + engine_s / weight
+        member.clock += engine_s * NICE_FACTOR**job.process.nice
+        if session in self._order:
+            self._late[session] = None
 
     def yields(self, job: Job, tokens: int) -> bool:
         return tokens >= self.quantum_tokens
@@ -85,20 +123,36 @@ class FairShare:
         return 0
 
     def forget(self, job: Job) -> None:
-        self._clocks.pop(job, None)
+        member = self._members.pop(job, None)
+        if member is not None:
+            self._leave(member.session)
 
-    def _session(self, job: Job) -> Session:
+    # ---- sessions -------------------------------------------------------------------------
+
+    def _member(self, job: Job) -> Member:
         number = job.process.session
+        member = self._members.get(job)
+        if member is not None and (member.session.number == number or job in member.session.jobs):
+            return member  # one that waits changes its session when it comes again
+        if member is not None:
+            self._leave(member.session)
         session = self._sessions.get(number)
         if session is None:
             weight = self._reserved.get(number, 1.0)
-            session = self._sessions[number] = Session(self._latest, weight)
-        return session
+            session = self._sessions[number] = Session(number, weight, self._latest)
+        session.members += 1
+        member = self._members[job] = Member(session, session.latest)
+        return member
 
-    def _clock(self, job: Job) -> float:
-        session = self._session(job)
-        return max(self._clocks.get(job, session.latest), session.latest)
+    def _leave(self, session: Session) -> None:
+        session.members -= 1
+        if not session.members:
+            del self._sessions[session.number]
 
+    def _take_out(self, session: Session) -> None:
+        if session in self._order:
+            self._order.remove(session)
 
-def _clock_of(session: Session) -> float:
-    return session.clock
+    def _put_in(self, session: Session) -> None:
+        if len(session.jobs):
+            self._order.add((session.clock,), session)

@@ -25,6 +25,7 @@ class Guarded:
     def __init__(self, policy: Policy) -> None:
         self.working_set = bool(policy.working_set)
         self.preempts = bool(policy.preempts)
+        self.starves = True  # whatever it says of itself
         self.fault = ""
         """Why it is not asked any more; '' while it is."""
         self._policy = policy

@@ -14,9 +14,10 @@ class Keyed(ABC):
 
     working_set = True
     preempts = True
+    starves = True
 
     def __init__(self) -> None:
-        self._order = Order()
+        self._order: Order[Job] = Order()
 
     @abstractmethod
     def key(self, job: Job) -> Key: ...

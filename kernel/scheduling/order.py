@@ -9,40 +9,55 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
-
-from .job import Job
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 Key = tuple[float, ...]
-Entry = tuple[Key, float, Job]
+
+
+class Placed(Hashable, Protocol):
+    """What can be put in order: a job, as a rule."""
+
+    @property
+    def number(self) -> int:
+        """Its place among those of the same key; no two have the same."""
+        ...
+
+    @property
+    def lack(self) -> int:
+        """Blocks that its admission would take."""
+        ...
+
+
+J = TypeVar("J", bound=Placed)
 Place = tuple[Key, float]
 
 SHELF = 64
 
 
-class Order:
+class Order(Generic[J]):
     """Each job once, by its key, and by its number where keys are equal."""
 
     def __init__(self) -> None:
-        self._shelves: list[list[Entry]] = []
+        self._shelves: list[list[tuple[Key, float, J]]] = []
         self._last: list[Place] = []  # of each shelf
         self._least: list[int] = []  # what the most frugal job of each shelf lacks
-        self._entries: dict[Job, Entry] = {}
+        self._entries: dict[J, tuple[Key, float, J]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __contains__(self, job: Job) -> bool:
+    def __contains__(self, job: J) -> bool:
         return job in self._entries
 
-    def __iter__(self) -> Iterator[tuple[Key, Job]]:
+    def __iter__(self) -> Iterator[tuple[Key, J]]:
         for shelf in self._shelves:
             for key, _, job in shelf:
                 yield key, job
 
-    def add(self, key: Key, job: Job) -> None:
+    def add(self, key: Key, job: J) -> None:
         """What the job lacks must not change until it is removed."""
-        entry: Entry = (key, job.number, job)
+        entry: tuple[Key, float, J] = (key, job.number, job)
         self._entries[job] = entry
         if not self._shelves:
             self._insert(0, [entry])
@@ -58,17 +73,19 @@ class Order:
             self._note(index)
             self._insert(index + 1, half)
 
-    def remove(self, job: Job) -> None:
+    def remove(self, job: J) -> None:
         entry = self._entries.pop(job)
         index = bisect_left(self._last, entry[:2])
         shelf = self._shelves[index]
         del shelf[bisect_left(shelf, entry[:2], key=_place)]
-        if shelf:
-            self._note(index)
-        else:
+        if not shelf:
             del self._shelves[index], self._last[index], self._least[index]
+        elif job.lack > self._least[index]:
+            self._last[index] = shelf[-1][:2]
+        else:
+            self._note(index)
 
-    def first(self, free: float, fits: Callable[[Job], bool] | None = None) -> Job | None:
+    def first(self, free: float, fits: Callable[[J], bool] | None = None) -> J | None:
         """The first that lacks no more than `free` blocks, and of which `fits` holds."""
         for shelf, least in zip(self._shelves, self._least, strict=True):
             if least <= free:
@@ -76,6 +93,11 @@ class Order:
                     if job.lack <= free and (fits is None or fits(job)):
                         return job
         return None
+
+    @property
+    def least(self) -> int:
+        """What the most frugal of all lacks. Of an empty order there is none."""
+        return min(self._least)
 
     def after(self, key: Key) -> Key | None:
         """The first key that is greater."""
@@ -86,13 +108,13 @@ class Order:
         shelf = self._shelves[index]
         return shelf[bisect_left(shelf, place, key=_place)][0]
 
-    def backwards(self) -> Iterator[tuple[Key, Job]]:
+    def backwards(self) -> Iterator[tuple[Key, J]]:
         """From the last to the first."""
         for shelf in reversed(self._shelves):
             for key, _, job in reversed(shelf):
                 yield key, job
 
-    def _insert(self, index: int, shelf: list[Entry]) -> None:
+    def _insert(self, index: int, shelf: list[tuple[Key, float, J]]) -> None:
         self._shelves.insert(index, shelf)
         self._last.insert(index, ((), 0))
         self._least.insert(index, 0)
@@ -104,5 +126,5 @@ class Order:
         self._least[index] = min(job.lack for _, _, job in shelf)
 
 
-def _place(entry: Entry) -> Place:
+def _place(entry: tuple[Key, float, Placed]) -> Place:
     return entry[:2]

@@ -10,9 +10,9 @@ A policy says who comes first. Around it, for all policies:
   wait do not hold all the room without running.
 - *No slot idles* while somebody fits: who does not fit is passed by the next one who does, until
   it has been passed for `PASSED_S`; from then on slots idle for it.
-- *Nobody starves.* From `PATIENCE_S` of waiting on, every `ELDER_EVERY`th admission goes to who has
-  waited longest, whatever the policy says: who has n older ones before it is admitted after at most
-  4·(n + 1) more.
+- *Nobody starves.* Where the policy might let somebody: from `PATIENCE_S` of waiting on, every
+  `ELDER_EVERY`th admission goes to who has waited longest, whatever the policy says: who has n
+  older ones before it is admitted after at most 4·(n + 1) more.
 - *Nobody blocks all.* When nothing runs, the next one is admitted, however much it needs.
 
 Nothing here waits or reads a clock: `now` is a parameter, in seconds.
@@ -49,9 +49,9 @@ class RunQueue:
         self.num_interactive = 0
         """Of those that wait."""
         self._numbers = 0
-        self._waiting = Order()  # by the time from which they wait
-        self._kept = Order()  # those that hold blocks and do not run, by the policy
-        self._expiring = Order()  # the same, by how long they keep them
+        self._waiting: Order[Job] = Order()  # by the time from which they wait
+        self._kept: Order[Job] = Order()  # those that hold blocks and do not run, by the policy
+        self._expiring: Order[Job] = Order()  # the same, by how long they keep them
         self._since_elder = 0
         self._passed: Job | None = None  # the first one, while it does not fit
         self._passed_since = 0.0
@@ -172,7 +172,7 @@ class RunQueue:
     def _elder(self, now: float) -> Job | None:
         """Who has waited longest, when it is the turn of such."""
         oldest = self._waiting.first(math.inf)
-        due = self._since_elder >= ELDER_EVERY - 1
+        due = self.policy.starves and self._since_elder >= ELDER_EVERY - 1
         return oldest if due and oldest is not None and now - oldest.place > PATIENCE_S else None
 
     def _waits_longest(self, job: Job, now: float) -> bool:
