@@ -26,7 +26,7 @@ def test_the_bound_holds(policy: str, coming: list[list[tuple[int, int, bool]]])
     bounds: dict[Job, int] = {}  # of those that are patient by now: admissions that are left
     pid = 1
     for step in range(len(coming) * 5):
-        now = step * 0.7
+        now = step * PATIENCE_S / 15
         for nice, attained, interactive in coming[step] if step < len(coming) else ():
             pid += 1
             one = job(pid, nice, session=pid % 4)

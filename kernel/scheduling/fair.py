@@ -70,7 +70,8 @@ class FairShare:
     def displaces(self, job: Job, other: Job) -> bool:
         """By what its session is behind: were it by less, two sessions would take each other's
         blocks in turns."""
-        return self.key(job)[0] + DISPLACES_S < self.key(other)[0]
+        clock, behind = self._member(other).session.clock, self._member(job).session.clock
+        return max(behind, self._latest) + DISPLACES_S < clock
 
     def add(self, job: Job) -> None:
         member = self._member(job)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 from . import Policy
 from .blocks import Blocks
@@ -37,6 +38,10 @@ PATIENCE_S = 60.0
 
 PASSED_S = 10.0
 ELDER_EVERY = 4
+
+MAX_DISPLACED = 32
+"""Whose blocks one may be given: with a thousand that wait and keep some, a decision must not look
+at all of them."""
 
 
 class RunQueue:
@@ -203,7 +208,7 @@ class RunQueue:
                 break
             yield other
         key = self.policy.key(job)
-        for other_key, other in self._kept.backwards():
+        for other_key, other in islice(self._kept.backwards(), MAX_DISPLACED):
             if (job.held and key < other_key) or self.policy.displaces(job, other):
                 yield other
 
