@@ -25,7 +25,7 @@ from .views import Question
 
 log = logging.getLogger(__name__)
 
-VERSION = "2"
+VERSION = "3"
 AT_ONCE = 512
 """Pages that are indexed in one transaction: a third of a second. The more it is, the fewer times
 the same leaves of the tree of terms are written."""
