@@ -42,6 +42,7 @@ class Corpus:
     num_tokens: Ints
     num_terms: Floats
     num_date_terms: Floats
+    asks: Floats
     sessions: Ints
     whole: Vectors | None
     passages: Vectors | None
@@ -79,6 +80,7 @@ class Corpus:
             num_tokens=_joined([part.shelf.num_tokens[part.seen] for part in parts]),
             num_terms=np.concatenate([part.shelf.num_terms[part.seen] for part in parts]),
             num_date_terms=np.concatenate([part.shelf.num_date_terms[part.seen] for part in parts]),
+            asks=np.concatenate([part.shelf.asks[part.seen] for part in parts]),
             sessions=_joined(
                 [
                     part.shelf.session_at[part.seen] + first

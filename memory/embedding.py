@@ -15,7 +15,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -29,8 +29,8 @@ from .vllm_embedding import PREFIX
 Vectors = npt.NDArray[np.float32]
 
 MINILM = "all-MiniLM-L6-v2"
-MAX_TEXTS = 64
-"""Texts of one request to the process: a question never waits for longer than such a batch."""
+MAX_TEXTS, MAX_CHARACTERS = 64, 4000
+"""Of one request to the process: a question never waits for longer than such a piece."""
 MAX_ATTEMPTS = 3
 START_TIMEOUT_S = 120.0
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -89,6 +89,20 @@ def model_folder(model: str) -> Path:
     return folder.resolve()
 
 
+def pieces(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The same texts, in their order, as requests to the process."""
+    piece: list[str] = []
+    size = 0
+    for text in texts:
+        if piece and (len(piece) == MAX_TEXTS or size + len(text) > MAX_CHARACTERS):
+            yield piece
+            piece, size = [], 0
+        piece.append(text)
+        size += len(text)
+    if piece:
+        yield piece
+
+
 class EmbeddingProcess:
     """An Embedder. Requests are answered in order, large ones in pieces, so that a question
     passes between two pieces. Belongs to one event loop."""
@@ -123,9 +137,14 @@ class EmbeddingProcess:
         return self._dim
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        pieces = [texts[start : start + MAX_TEXTS] for start in range(0, len(texts), MAX_TEXTS)]
-        parts = [await self._embed(piece) for piece in pieces]
-        return np.concatenate(parts) if parts else np.zeros((0, await self.dim()), np.float32)
+        if not texts:
+            return np.zeros((0, await self.dim()), np.float32)
+        # Texts of one length go together: the process has less to pad.
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        parts = [await self._embed(piece) for piece in pieces([texts[index] for index in order])]
+        found = np.concatenate(parts)
+        found[order] = found.copy()
+        return found
 
     async def close(self) -> None:
         self._closed = True

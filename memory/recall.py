@@ -28,7 +28,7 @@ from .semantic import SemanticIndexBroken
 from .shelf import Floats, Shelf
 from .swap import Statement
 from .terms import Stemmer, common, words
-from .views import Question, score
+from .views import Question, score, summed
 
 EXACT_PAGES = 10_000
 EXACT_PASSAGES = 30_000
@@ -265,7 +265,7 @@ class Index:
         if not len(corpus):
             return []
         views = score(corpus, question)
-        total = sum(views.values(), np.zeros(len(corpus), np.float32))
+        total = summed(views)
         order: list[int] = np.argsort(-total, kind="stable").tolist()
         chosen = _choose(corpus, order, k, max_tokens, when)
         names = [shelf.owner for shelf, _ in shelves]

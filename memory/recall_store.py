@@ -12,6 +12,7 @@ the vectors of single words.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,7 @@ CREATE TABLE IF NOT EXISTS recall_page (
     num_tokens INTEGER NOT NULL,
     num_terms INTEGER NOT NULL,
     num_date_terms INTEGER NOT NULL,
+    asks INTEGER NOT NULL,
     UNIQUE (owner, page)
 );
 CREATE INDEX IF NOT EXISTS recall_page_owner ON recall_page (owner, id);
@@ -72,6 +74,13 @@ CREATE TABLE IF NOT EXISTS recall_outbox (
 
 MAX_WORDS = 30_000
 """Words whose meaning is kept: 46 MB in memory. The common ones come first by themselves."""
+
+COLUMNS = "id, page, session, num_tokens, created, num_terms, num_date_terms, asks"
+"""Of `recall_page`, as a shelf takes them."""
+
+_ASIDE = re.compile(r"\[[^\[\]]*\]")
+_LAST = re.compile(r"([\w?\uff1f])[^\w?\uff1f]*\Z")
+END = 1000
 
 MAX_TEXT = 64_000
 """Characters of a page that are indexed. Nothing is lost by it: swap holds the page."""
@@ -128,7 +137,8 @@ def write_entry(entry: Entry, text: Counter[str], date: Counter[str]) -> list[St
     return [
         (
             "INSERT OR IGNORE INTO recall_page (owner, page, session, created, date, heading, text,"
-            " num_tokens, num_terms, num_date_terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " num_tokens, num_terms, num_date_terms, asks)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 entry.owner,
                 entry.page,
@@ -140,6 +150,7 @@ def write_entry(entry: Entry, text: Counter[str], date: Counter[str]) -> list[St
                 entry.num_tokens,
                 text.total(),
                 date.total(),
+                int(asks(entry.text)),
             ),
         ),
         (
@@ -149,6 +160,13 @@ def write_entry(entry: Entry, text: Counter[str], date: Counter[str]) -> list[St
             (entry.owner, json.dumps(terms), entry.owner, entry.page),
         ),
     ]
+
+
+def asks(text: str) -> bool:
+    """Does it end with a question? What stands behind it in brackets (a photo, a source) does not
+    count."""
+    found = _LAST.search(_ASIDE.sub("", text[-END:]))
+    return found is not None and found[1] in "?\uff1f"
 
 
 def unembedded(

@@ -2,7 +2,8 @@
 EXACT_PAGES`.
 
 It answers questions about what is in swap, and between them brings its library up to date: words
-first, then meanings, then Chroma. Lines of JSON go both ways, as on the kernel's own socket; `-` as
+first, then meanings, then Chroma; for half of the time at most, since the engine needs the cores
+more. Lines of JSON go both ways, as on the kernel's own socket; `-` as
 the model means that words alone are looked for.
 """
 
@@ -16,13 +17,16 @@ import os
 import socket
 import sqlite3
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .corpus import Scope
 from .embedding import EmbeddingError, EmbeddingProcess
-from .embedding_worker import die_with
+from .embedding_worker import NICENESS, die_with
 from .library import Library, Wanted, destroy
 from .recall import When
 
@@ -31,8 +35,6 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 """For pages that have come. A question looks by itself."""
 EMBED_AGAIN_S = 30.0
-NICENESS = 10
-"""The engine needs the cores more."""
 MAX_LINE = 1 << 20
 
 
@@ -42,6 +44,9 @@ async def serve(channel: socket.socket, journal: Path, model: str, exact_pages: 
     database = journal.with_name("recall.db")
     chroma = journal.with_name("chroma")
     library = Library(journal, database, embedder, chroma, exact_pages=exact_pages)
+    # To check and mend the semantic index, at leisure.
+    nice = ThreadPoolExecutor(1, initializer=os.nice, initargs=(NICENESS,))
+    asyncio.get_running_loop().set_default_executor(nice)
     keeping_up = asyncio.create_task(keep_up(library))
     try:
         while line := await reader.readline():
@@ -81,10 +86,10 @@ async def keep_up(library: Library) -> None:
     """Forever."""
     while True:
         wait_s = LOOK_EVERY_S
-        while library.catch_up():
-            await asyncio.sleep(0)
+        while await rested(library.catch_up):
+            pass
         try:
-            while await library.embed():
+            while await library.embed():  # which mostly waits for the embedding process
                 await asyncio.sleep(0)
             await library.tend_semantic_index()
         except EmbeddingError as error:
@@ -93,11 +98,18 @@ async def keep_up(library: Library) -> None:
         await asyncio.sleep(wait_s)
 
 
+async def rested(step: Callable[[], bool]) -> bool:
+    """Take a step, then a rest that is as long."""
+    started = time.perf_counter()
+    more = step()
+    await asyncio.sleep(time.perf_counter() - started if more else 0)
+    return more
+
+
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
     die_with(int(sys.argv[2]))
-    os.nice(NICENESS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s recall %(levelname)s %(message)s")
     asyncio.run(serve(channel, Path(sys.argv[3]), sys.argv[4], int(sys.argv[5])))
 

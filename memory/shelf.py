@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from . import postings
 from .embedding import Vectors
-from .recall_store import unpack
+from .recall_store import COLUMNS, unpack
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -38,8 +38,9 @@ def _floats() -> Floats:
 @dataclass(slots=True)
 class Shelf:
     """All arrays but `passages` and `passage_at` have a row per page; `whole` is zero for a page
-    whose vectors are not there yet. `passage_at` is the position of each passage's page.
-    `session_at` numbers the sessions from 0. `window_lengths` is kept here for `views`."""
+    whose vectors are not there yet. `passage_at` is the position of each passage's page. `asks` is
+    1 for a page that ends with a question, else 0. `session_at` numbers the sessions from 0.
+    `window_lengths` is kept here for `views`."""
 
     owner: str
     with_vectors: bool = True
@@ -50,6 +51,7 @@ class Shelf:
     created: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
     num_terms: Floats = field(default_factory=_floats)
     num_date_terms: Floats = field(default_factory=_floats)
+    asks: Floats = field(default_factory=_floats)
     whole: Vectors | None = None
     passages: Vectors | None = None
     passage_at: Ints = field(default_factory=_ints)
@@ -72,8 +74,7 @@ class Shelf:
         first = len(self)
         after = int(self.ids[-1]) if first else 0
         rows = connection.execute(
-            "SELECT id, page, session, num_tokens, created, num_terms, num_date_terms"
-            " FROM recall_page WHERE owner = ? AND id > ? ORDER BY id",
+            f"SELECT {COLUMNS} FROM recall_page WHERE owner = ? AND id > ? ORDER BY id",
             (self.owner, after),
         ).fetchall()
         self.take(rows)
@@ -129,6 +130,7 @@ class Shelf:
         self.created = np.concatenate([self.created, new[:, 4]])
         self.num_terms = np.concatenate([self.num_terms, new[:, 5].astype(np.float32)])
         self.num_date_terms = np.concatenate([self.num_date_terms, new[:, 6].astype(np.float32)])
+        self.asks = np.concatenate([self.asks, new[:, 7].astype(np.float32)])
         self.window_lengths.clear()
 
     def take_vectors(

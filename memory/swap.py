@@ -95,6 +95,8 @@ _PAGES = (
     f"SELECT {_FRAME}, {_ENTRY} FROM page_table JOIN frame ON frame.id = page_table.frame"
     " WHERE pid = ? AND image = ?"
 )
+# SQLite would go through all pages of the process, by the primary key.
+_RESIDENT = _PAGES.replace("page_table", "page_table INDEXED BY page_table_resident", 1)
 
 
 class SwapDamaged(Exception):
@@ -250,7 +252,9 @@ def page_out(
 def read_space(connection: sqlite3.Connection, pid: int, image: int, text: str) -> AddressSpace:
     """As it was left; what it costs does not grow with the pages that are evicted. Raises
     SwapDamaged."""
-    rows = connection.execute(f"{_PAGES} AND evicted IS NULL ORDER BY page_table.vpn", (pid, image))
+    rows = connection.execute(
+        f"{_RESIDENT} AND evicted IS NULL ORDER BY page_table.vpn", (pid, image)
+    )
     entries = [_read(pid, row).entry() for row in rows]
     (num_pages,) = connection.execute(
         "SELECT coalesce(max(vpn) + 1, 0) FROM page_table WHERE pid = ? AND image = ?",

@@ -10,7 +10,7 @@ and its session, with the date. *related*: the same, each word standing for all 
 like it. *meaning*: cosine with the page, with the mean of its neighbourhood, and with its best
 passage. *feedback*: the question moved towards the pages found so far (Rocchio, 1971), so that a
 second step can find what the first one only led to. *size*: a page that says little is rarely the
-answer.
+answer. *tells*: nor is one that ends with a question; but the one after it may be (*answers*).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .embedding import Vectors
 from .shelf import Floats
 
 WORD_WIDTHS = (0, 1, 3, SESSION)
+"""Without the first where there is `related`, which counts a page's own words, too."""
 RELATED_WIDTHS = (0, 1, 3)
 WIDEST = 3
 MEANING_WIDTHS = (1, 3)
@@ -33,6 +34,10 @@ FEEDBACK_WEIGHT = 0.5
 
 FULL_SIZE = 64
 """Words from which on a page counts as no longer small."""
+TELLS = 1 / 12
+"""Of all views together."""
+ANSWERS = 0.5
+"""Of what its question has."""
 
 K1 = 1.2
 B = 0.75
@@ -58,14 +63,22 @@ def score(corpus: Corpus, question: Question) -> dict[str, Floats]:
     """The views by name, each scaled to 0…1; their sum ranks the pages."""
     views = {name: scaled(scores) for name, scores in first_views(corpus, question).items()}
     views["size"] = size(corpus)
+    views["tells"] = TELLS * len(views) * (1 - corpus.asks)
     if question.vector is not None and corpus.whole is not None and len(corpus):
-        total = sum(views.values(), np.zeros(len(corpus), np.float32))
-        views["feedback"] = scaled(feedback(corpus, question.vector, total))
+        views["feedback"] = scaled(feedback(corpus, question.vector, summed(views)))
+    views["answers"] = ANSWERS / len(views) * answers(corpus, summed(views))
     return views
 
 
+def summed(views: Mapping[str, Floats]) -> Floats:
+    """Of one view at least."""
+    result: Floats = np.sum(list(views.values()), axis=0, dtype=np.float32)
+    return result
+
+
 def first_views(corpus: Corpus, question: Question) -> dict[str, Floats]:
-    views = {f"words{_name(width)}": words(corpus, question, width) for width in WORD_WIDTHS}
+    widths = WORD_WIDTHS[1:] if question.related else WORD_WIDTHS
+    views = {f"words{_name(width)}": words(corpus, question, width) for width in widths}
     if question.related:
         for width in RELATED_WIDTHS:
             views[f"related{_name(width)}"] = related(corpus, question, width)
@@ -167,6 +180,15 @@ def feedback(corpus: Corpus, vector: Vectors, total: Floats) -> Floats:
     top = np.argsort(-total, kind="stable")[:FEEDBACK_PAGES]
     moved = vector + FEEDBACK_WEIGHT * corpus.whole[top].mean(axis=0)
     return best_passage(corpus, moved / max(float(np.linalg.norm(moved)), 1e-6))
+
+
+def answers(corpus: Corpus, scores: Floats) -> Floats:
+    """What the page before has, if it asks."""
+    found = np.zeros_like(scores)
+    if len(corpus):
+        same = corpus.sessions[1:] == corpus.sessions[:-1]
+        found[1:] = scores[:-1] * corpus.asks[:-1] * same
+    return found
 
 
 def size(corpus: Corpus) -> Floats:

@@ -85,3 +85,17 @@ async def test_a_hit_says_why_it_is_one() -> None:
 @pytest.mark.parametrize("query", ["", "?", '"; DROP TABLE recall_page; --', "\ud800", "x" * 9999])
 async def test_any_text_is_a_query(query: str) -> None:
     assert len(await words_only().search(query, 3, ["1"])) == 3
+
+
+@pytest.mark.parametrize("aside", ["", " :)", " [photo: a garden]"])
+async def test_who_asks_comes_after_who_tells_and_an_answer_comes_forward(aside: str) -> None:
+    found = []
+    for end in ".?":
+        index = Index(store())
+        talk = (f"The kitchen wall is blue{end}{aside}", "Yes, since Tuesday, by my sister.")
+        longer = "The wall of our kitchen is blue, and has been for years."
+        add_all(index, "1", (*PAGES[:4], *talk, *PAGES[1:4], longer, *PAGES[6:]))
+        found.append([hit.page for hit in await index.search("kitchen wall blue", 9, ["1"])])
+    told, asked = found
+    assert told[:2] == [4, 9] and asked[:2] == [9, 4], (told, asked)
+    assert asked.index(5) == 2 < told.index(5), (told, asked)
