@@ -16,10 +16,10 @@ from .job import Job
 from .keyed import Keyed
 from .order import Key
 
-LEVEL_TOKENS = 256
+LEVEL_TOKENS = 200
 """Attained service up to which a process is in the first level: about what one answer takes."""
 
-LEVEL_FACTOR = 4
+LEVEL_FACTOR = 3
 """The next level ends at so many times as much. With 2, processes lose their blocks more often."""
 
 INTERACTIVE_TOKENS = 2048
