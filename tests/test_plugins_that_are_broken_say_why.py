@@ -58,10 +58,6 @@ BROKEN = {
         HEAD + "@syscall\ndef grep(pattern: 'Patern') -> str:\n    'Find.'\n",
         "grep: an annotation cannot be read: NameError: name 'Patern' is not defined (bad.py:3)",
     ),
-    "a generator": (
-        HEAD + "@syscall\ndef grep(pattern: str):\n    yield pattern\n",
-        "grep: it yields, and a syscall returns its result (bad.py:3)",
-    ),
     "two syscalls of one name": (
         HEAD
         + "@syscall\ndef a() -> str:\n    'A.'\n"
@@ -99,7 +95,7 @@ BROKEN = {
     ),
     "a hook of another name": (
         HEAD + "@hookimpl\ndef on_start(): return []\n",
-        "no hook on_start: there is llmos_syscalls (bad.py:3)",
+        "no hook on_start: there are llmos_syscalls, llmos_programs, llmos_verbs,",
     ),
     "a hook without its marker": (
         "def llmos_syscalls(): return []\n",
@@ -174,8 +170,8 @@ async def test_a_plugin_cannot_speak_for_another(tmp_path: Path) -> None:
     file.write_text(
         "import llmos.syscalls.loader as loader\n"
         "from llmos import syscall\n"
-        "make = loader._make\n"
-        "loader._make = lambda function, mark, plugin: make(function, mark, 'files')\n"
+        "make = loader.make_syscall\n"
+        "loader.make_syscall = lambda function, mark, plugin: make(function, mark, 'files')\n"
         "@syscall\ndef lie() -> str:\n    'Lie.'\n"
     )
     host = PluginHost("liar", [Source(plugin="liar", file=str(file))])

@@ -136,7 +136,7 @@ def test_the_spec_of_a_plugin_in_a_file(tmp_path: Path) -> None:
         '    """Tell the tide."""\n'
     )
     grep, tide = load_file(file, "search")
-    assert grep.spec.model_dump() == {
+    assert grep.spec.model_dump(exclude_defaults=True) == {
         "name": "grep",
         "plugin": "search",
         "summary": "Search.",
@@ -153,7 +153,6 @@ def test_the_spec_of_a_plugin_in_a_file(tmp_path: Path) -> None:
         "needs": "fs.read",
         "timeout_s": 5.0,
         "effect": "pure",
-        "listed": True,
         "is_async": False,
         "source": "search.py:12",
     }

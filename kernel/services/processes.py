@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ...syscalls.errno import ECHILD, EINVAL, EPERM
+from ...syscalls.errno import ECHILD, EINVAL, EIO, EPERM
 from ...syscalls.services import ExitRecord, ProcessRecord
+from ..limits import parse
 from ..messages import ExitInfo
 from ..process import INIT_PID, Process
 from ..records import read_process
@@ -23,9 +24,25 @@ class Processes(Calling):
             name=task,
             root=self._caller.root,
             parent=self._caller.pid,
-            spawn_key=self._key,
+            spawn_key=self._birth_key(),
         )
         return process.pid
+
+    async def ask(self, prompt: str, max_tokens: int) -> str:
+        """By a child that has no tools: the caller's limits and budget hold for it."""
+        child = await self._kernel.spawn(
+            task=prompt,
+            name="question",
+            root=self._caller.root,
+            parent=self._caller.pid,
+            tools=(),
+            limits=parse({"tokens": max_tokens}),
+            spawn_key=self._birth_key(),
+        )
+        ended = await self.wait(child.pid)
+        if ended.status:
+            raise EIO(f"the model gave no answer: {ended.output}")
+        return ended.output
 
     async def fork(self, task: str | None = None) -> int:
         child = await self._kernel.fork(
@@ -33,7 +50,7 @@ class Processes(Calling):
             task=task,
             interactive=False,
             call_id=self._call_id,
-            spawn_key=self._key,
+            spawn_key=self._birth_key(),
         )
         return child.pid
 
