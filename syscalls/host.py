@@ -12,6 +12,7 @@ starts at once; when they crash in a row, later and later.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,10 @@ from .patience import Backoff
 from .programs import spec_of
 from .spec import SyscallSpec
 from .wire import Loaded, Observe, Source
+
+
+MAX_UNSEEN = 1000
+"""Calls that are kept for an observer while it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class PluginHost:
         self._changed = changed
         self._backoff = Backoff(name)
         self._observer: Child | None = None
+        self._unseen: deque[Observe] = deque(maxlen=MAX_UNSEEN)
         self._observing: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(limits.max_workers)
         self._children: set[Child] = set()
@@ -140,18 +146,21 @@ class PluginHost:
         child = self._observer
         if child is not None and child.alive:
             child.observe(seen)
-        elif self._observing is None and self._backoff.wait_s == 0:
-            self._observing = asyncio.create_task(self._start_observer(seen))
+            return
+        self._unseen.append(seen)  # the oldest give way
+        if self._observing is None and self._backoff.wait_s == 0:
+            self._observing = asyncio.create_task(self._start_observer())
             self._chores.add(self._observing)
             self._observing.add_done_callback(self._chores.discard)
 
-    async def _start_observer(self, first: Observe) -> None:
+    async def _start_observer(self) -> None:
         try:
             if self._observer is not None:
                 self._crashed(self._observer)
                 self._discard(self._observer)
             self._observer = await self._start()
-            self._observer.observe(first)
+            while self._unseen:
+                self._observer.observe(self._unseen.popleft())
         except SyscallError:
             self._observer = None
         finally:

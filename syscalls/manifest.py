@@ -80,10 +80,11 @@ class Manifest:
         self._known.pop(source, None)
 
     def write(self, verbs: dict[str, KnownVerb]) -> None:
-        """If something has changed. A disk that is full costs the next boot some time."""
+        """If something has changed; without those whose files are gone. A disk that is full costs
+        the next boot some time."""
         if self._path is None:
             return
-        plugins = list(self._known.values())
+        plugins = [one for one in self._known.values() if all(map(os.path.exists, one.files))]
         contents = _Contents(loader=_loader(), plugins=plugins, verbs=verbs)
         data = contents.model_dump_json().encode()
         if data == self._written:

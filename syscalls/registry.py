@@ -188,16 +188,18 @@ class PluginRegistry:
 
     def program(self, name: str) -> tuple[PluginHost, str]:
         """Who runs a program, `twice` or `acme.twice`, and by which name. Raises ENOSYS."""
-        found: dict[str, tuple[PluginHost, str]] = {}
+        known: dict[str, tuple[PluginHost, str]] = {}
         for plugin in self._in_use():
             for offer in plugin.loaded.offers:
-                qualified = f"{self.table.name_of(plugin.owner)}.{offer.name}"
-                if offer.hook == PROGRAMS and name in (offer.name, qualified) and plugin.host:
-                    found[qualified] = plugin.host, offer.name
-        if len(found) != 1:
-            several = f"it is {' or '.join(sorted(found))}" if found else ""
-            raise ENOSYS(f"there is no program {name!r}", hint=several)
-        return next(iter(found.values()))
+                if offer.hook == PROGRAMS and plugin.host is not None:
+                    qualified = f"{self.table.name_of(plugin.owner)}.{offer.name}"
+                    known[qualified] = plugin.host, offer.name
+        found = [one for one in known if name in (one, known[one][1])]
+        if len(found) > 1:
+            raise ENOSYS(f"which {name}?", hint=f"there are {' and '.join(sorted(found))}")
+        if not found:
+            raise ENOSYS(f"there is no program {name!r}", hint=did_you_mean(name, known))
+        return known[found[0]]
 
     async def watch(self) -> None:
         """Keep up with the user's folder until cancelled; it need not exist yet."""
