@@ -99,7 +99,7 @@ def llmos_scheduling_policies() -> Mapping[str, Callable[[], Any]]:
 
     class SmallestFirst(FirstInFirstOut):
         def key(self, job):
-            return (len(job.name), *super().key(job))
+            return (job.lack, *super().key(job))
 
     @hookimpl
     def llmos_scheduling_policies():

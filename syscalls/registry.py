@@ -226,7 +226,7 @@ class PluginRegistry:
             self._plugins.values(),
             key=lambda p: (not p.owner.builtin, p.owner.plugin, p.owner.origin),
         )
-        return [self._record(plugin) for plugin in plugins] + self._missing()
+        return [*map(self._record, plugins), *self._missing(), *self._settings_record()]
 
     async def close(self) -> None:
         """End every worker."""
@@ -486,6 +486,13 @@ class PluginRegistry:
                 both = " and ".join(others)
                 errors.append(f"the verb {offer.name} is that of {both}: disable one of them")
         return errors
+
+    def _settings_record(self) -> list[PluginRecord]:
+        """What is wrong with what the user has decided."""
+        path = self._settings.path
+        if path is None or not self._settings.error:
+            return []
+        return [PluginRecord(path.name, "settings", "", (), 0.0, self._settings.error)]
 
     def _missing(self) -> list[PluginRecord]:
         """Plugins that `LLMOS_LOAD_PLUGINS` names and that are nowhere."""
