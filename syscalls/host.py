@@ -28,7 +28,6 @@ from .programs import spec_of
 from .spec import SyscallSpec
 from .wire import Loaded, Observe, Source
 
-
 MAX_UNSEEN = 1000
 """Calls that are kept for an observer while it starts."""
 

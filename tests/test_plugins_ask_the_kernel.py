@@ -1,4 +1,4 @@
-"""A plugin's call can ask the kernel: files, secrets, agents, the model. It gets what it declared."""
+"""A plugin's call can ask the kernel: files, secrets, agents, the model, as far as it declared."""
 
 from __future__ import annotations
 
