@@ -18,7 +18,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import ErrorDetails
 
 from . import where
-from .constraints import constrainable
+from .constraints import check_constrainable
 from .context import AnyContext, AsyncContext, Context, as_context
 from .errno import EINVAL, LoadError, did_you_mean
 
@@ -100,7 +100,7 @@ def read_signature(
     for group, what in (("properties", "parameter"), ("$defs", "type")):
         for one, annotated in schema.get(group, {}).items():
             try:
-                schema[group][one] = constrainable(annotated)
+                check_constrainable(annotated)
             except ValueError as error:
                 raise LoadError(f"{name}: {what} {one}: {error}", where=place) from None
     return Arguments(model, tuple(fields), context, schema, kind)
