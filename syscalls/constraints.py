@@ -1,9 +1,9 @@
 """What of a JSON schema no grammar can be made of.
 
 The grammar that constrains a call comes from its schema, and one syscall that has none would take
-the turns of all agents that it is offered to. Most of what a grammar cannot hold a model to, it lets
-pass (xgrammar: `multipleOf`, `uniqueItems`, formats, a length beside a pattern), and the check of the
-call does not. A pattern that cannot be parsed is its author's to change.
+the turns of all agents that it is offered to. Most of what a grammar cannot hold a model to, it
+lets pass (xgrammar: `multipleOf`, `uniqueItems`, formats, a length beside a pattern), and the check
+of the call does not. A pattern that cannot be parsed is its author's to change.
 """
 
 from __future__ import annotations
