@@ -31,8 +31,12 @@ def eviction_policy(name: str, plugins_dir: Path) -> EvictionPolicy:
 
 
 def scheduling_policy(name: str, plugins_dir: Path) -> Policy:
+    """Guarded, if it is not ours."""
     policy: Policy = _chosen(scheduling, offers.SCHEDULING, name, plugins_dir)
-    return policy
+    try:
+        return scheduling.checked(name, policy) if "." in name else policy
+    except ValueError as error:
+        raise LoadError(str(error)) from None
 
 
 def engine_driver(name: str, model: str, plugins_dir: Path) -> EngineDriver:
@@ -56,4 +60,4 @@ def _chosen(ours: Any, hook: str, name: str, plugins_dir: Path) -> Any:
     try:
         return ours.load(name)
     except ValueError as error:
-        raise LoadError(f"{error}; those of plugins are called PLUGIN.NAME") from None
+        raise LoadError(str(error)) from None

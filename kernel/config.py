@@ -125,9 +125,10 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     )
     add(
         "--scheduler",
-        choices=scheduling.names(),
+        type=_one_of(scheduling.names()),
         default=scheduling.DEFAULT,
-        help="who goes next when the engine is busy (default: %(default)s)",
+        help="who goes next when the engine is busy:"
+        f" {', '.join(scheduling.names())}, or a plugin's, as acme.name (default: %(default)s)",
     )
     add(
         "--max-waiting",

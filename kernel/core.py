@@ -23,9 +23,10 @@ from ..memory.recall_process import LocalRecall, Recall
 from ..syscalls.dispatch import Dispatcher
 from ..syscalls.errno import EINVAL, ESRCH, SyscallError
 from ..syscalls.registry import PluginRegistry
-from . import messages, scheduling
+from . import messages
 from .backlog import Backlog
 from .bus import Bus
+from .chosen import scheduling_policy
 from .config import KernelConfig
 from .engine.driver import ToolSpec
 from .engine.supervisor import Engine
@@ -83,7 +84,8 @@ class Core(ABC):
         self.plugins = plugins
         self.dispatcher = Dispatcher(plugins.table, [plugins.observers])
         self.table = ProcessTable()
-        self.scheduler = Scheduler(scheduling.load(config.scheduler), config.scheduler)
+        policy = scheduling_policy(config.scheduler, config.plugins_dir)
+        self.scheduler = Scheduler(policy, config.scheduler)
         self.backlog = Backlog(self.scheduler, config.max_waiting)
         self.bus = Bus()
         self.links = Links()

@@ -91,7 +91,8 @@ def llmos_verbs() -> Iterable[Any]:
 @hookspec
 def llmos_scheduling_policies() -> Mapping[str, Callable[[], Any]]:
     """Scheduling policies, by name; each is made without arguments and keeps the contract of
-    `llmos.kernel.scheduling.Policy`.
+    `llmos.kernel.scheduling.Policy` (`llmos boot --scheduler PLUGIN.NAME`). One that raises is
+    asked no more: first come, first served takes its place.
 
     ```python
     from llmos import hookimpl

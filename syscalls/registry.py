@@ -186,6 +186,15 @@ class PluginRegistry:
         if action == "approve" and not spec.approve:
             raise EINVAL(f"{name} need not be approved")
 
+    def offered(self, hook: str) -> list[str]:
+        """What plugins in use offer by a hook, as `acme.twice`."""
+        return sorted(
+            f"{self.table.name_of(plugin.owner)}.{offer.name}"
+            for plugin in self._in_use()
+            for offer in plugin.loaded.offers
+            if offer.hook == hook
+        )
+
     def program(self, name: str) -> tuple[PluginHost, str]:
         """Who runs a program, `twice` or `acme.twice`, and by which name. Raises ENOSYS."""
         known: dict[str, tuple[PluginHost, str]] = {}

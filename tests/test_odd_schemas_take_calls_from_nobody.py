@@ -1,4 +1,4 @@
-"""Syscalls whose arguments no grammar can hold in full take calls from nobody, on the real engine."""
+"""Syscalls whose arguments no grammar holds in full take calls from nobody, on the real engine."""
 
 from __future__ import annotations
 

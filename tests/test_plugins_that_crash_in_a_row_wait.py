@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-import virtual_time
 from llmos.kernel.testing import TestKernel
 from llmos.syscalls import Context
 from llmos.syscalls.errno import EAGAIN, EIO, ENOMEM, ETIME
 from llmos.syscalls.host import HostLimits, PluginHost
 from llmos.syscalls.patience import FIRST_S, LONGEST_S, Backoff
 from llmos.syscalls.wire import Source
+from llmos.trace import virtual_time
 
 PLUGIN = '''
 import os, time

@@ -1,4 +1,4 @@
-"""Eviction, engine driver and embedding can be a plugin's, named as PLUGIN.NAME at boot."""
+"""Scheduling, eviction, engine and embedding can be a plugin's, named as PLUGIN.NAME at boot."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from harness import KernelProcess
 PLUGIN = """
 from llmos import hookimpl
 from llmos.kernel.engine.simulated import SimulatedDriver
+from llmos.kernel.scheduling.fifo import FirstInFirstOut
 
 class Loud(SimulatedDriver):
     name = "loud"
@@ -18,6 +19,10 @@ def make(model):
     driver.model = model
     return driver
 
+class NewestPidFirst(FirstInFirstOut):
+    def key(self, job):
+        return (-job.process.pid,)
+
 class NewestFirst:
     def order(self, groups):
         return list(reversed(groups))
@@ -25,6 +30,10 @@ class NewestFirst:
 @hookimpl
 def llmos_engine_drivers():
     return {"loud": make}
+
+@hookimpl
+def llmos_scheduling_policies():
+    return {"newest": NewestPidFirst}
 
 @hookimpl
 def llmos_eviction_policies():
@@ -56,12 +65,19 @@ def test_a_kernel_runs_on_them(own_kernel: KernelProcess) -> None:
         "--driver=acme.loud",
         "--model=polly",
         "--eviction=acme.newest",
+        "--scheduler=acme.newest",
         "--embedding-model=acme.length",
     )
     kernel.start().ready()
     status = kernel.llmos("status").stdout
     assert "polly (loud): ready" in status
     assert kernel.llmos("run", "hello").stdout == "You said: hello\n"
+    assert "policy    acme.newest" in kernel.llmos("scheduler").stdout
+    kernel.llmos("scheduler", "use", "fair")
+    assert kernel.llmos("scheduler", "use", "acme.newest").returncode == 0
+    assert "policy    acme.newest (there are also" in kernel.llmos("scheduler").stdout
+    wrong = kernel.llmos("scheduler", "use", "acme.newset")
+    assert (wrong.returncode, "did you mean acme.newest?" in wrong.stderr) == (2, True)
     offers = kernel.llmos("plugins", "show", "acme").stdout
     assert "eviction policy acme.newest, engine driver acme.loud, embedding acme.length" in offers
 
