@@ -95,11 +95,13 @@ def _page(info: PluginInfo) -> str:
 def _decided(action: str, name: str, alias: str | None, found: list[PluginInfo]) -> str:
     if action == "approve":
         return f"{name} may be called"
-    if action == "alias":
-        return f"{name} is called {alias}" if alias else f"{name} has no other name any more"
     if action == "disable":
         return f"{name} is disabled"
-    errors = [_error(info) for info in found if info.name == name and _error(info)]
+    plugin = name.partition(".")[0]
+    errors = [_error(info) for info in found if info.name == plugin and _error(info)]
+    if action == "alias":
+        done = f"{name} is called {alias}" if alias else f"{name} has no other name any more"
+        return "\n".join([done, *errors])
     return f"{name} is not in use: {errors[0]}" if errors else f"{name} is enabled"
 
 

@@ -22,17 +22,17 @@ from watchfiles import awatch
 
 from . import discovery
 from .desk import no_secrets, secrets_in
-from .discovery import Signature
 from .errno import EINVAL, ENOENT, ENOSYS, LoadError, SyscallError, did_you_mean
 from .host import DEFAULT_LIMITS, HostLimits, PluginHost
 from .loader import load as load_plugin
 from .manifest import KnownVerb, Manifest
 from .observers import PluginObservers
 from .offers import PROGRAMS, VERBS
+from .records import NOTHING, HeldPlugin, PluginRecord, record_of
 from .runner import Checked, InKernel
 from .settings import Action, SettingsFile
 from .table import Entry, Owner, SyscallTable
-from .wire import Loaded, Offer, Source
+from .wire import Loaded, Source
 
 OUTSIDE_PLUGINS = "LLMOS_LOAD_PLUGINS"
 """Names of the outside plugins to load, with commas; empty for none, unset for all."""
@@ -41,46 +41,6 @@ POLL_MS = 500
 LOADS_AT_ONCE = 8
 PATIENCE_S = 10.0
 """How long `load` waits for outside plugins; one that takes longer joins when it is ready."""
-
-NOTHING = Loaded(specs=())
-
-
-@dataclass(frozen=True, slots=True)
-class PluginRecord:
-    """A line of `plugins`. `error` is why the plugin, or a part of it, is not in use; or ''.
-    `offers` says what it brings beside syscalls, as `program acme.twice`."""
-
-    name: str
-    origin: str
-    version: str
-    syscalls: tuple[str, ...]
-    load_ms: float
-    error: str = ""
-    path: str = ""
-    hooks: tuple[str, ...] = ()
-    offers: tuple[str, ...] = ()
-    enabled: bool = True
-
-
-@dataclass(slots=True)
-class _Plugin:
-    """Held by the registry. `signature` is of the file that was loaded, to see when it changes."""
-
-    owner: Owner
-    version: str = ""
-    source: Source | None = None
-    signature: Signature | None = None
-    host: PluginHost | None = None
-    loaded: Loaded = NOTHING
-    loading: asyncio.Task[None] | None = None
-    load_ms: float = 0.0
-    error: str = ""
-    enabled: bool = True
-    worked: bool = False  # was in use once, so that breaking it takes calls away
-
-    @property
-    def is_file(self) -> bool:
-        return self.owner.origin.startswith("file ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +73,7 @@ class PluginRegistry:
         self._settings = SettingsFile(files.settings)
         self._secret_of = secrets_in(files.secrets) if files.secrets else no_secrets
         self._manifest = Manifest(files.manifest)
-        self._plugins: dict[Owner, _Plugin] = {}
+        self._plugins: dict[Owner, HeldPlugin] = {}
         self._builtins: dict[Owner, list[Entry]] = {}
         self._builtin_host: PluginHost | None = None
         self._retired: list[PluginHost] = []
@@ -151,7 +111,7 @@ class PluginRegistry:
     def add(self, source: Source) -> None:
         """A plugin from somewhere else than usual, from now on; `settled` waits for it."""
         owner = Owner(source.plugin, f"file {source.file}" if source.file else source.module)
-        plugin = self._plugins[owner] = _Plugin(owner, source=source)
+        plugin = self._plugins[owner] = HeldPlugin(owner, source=source)
         plugin.source = source
         self._begin(plugin)
 
@@ -191,16 +151,15 @@ class PluginRegistry:
         return sorted(
             f"{self.table.name_of(plugin.owner)}.{offer.name}"
             for plugin in self._in_use()
-            for offer in plugin.loaded.offers
-            if offer.hook == hook
+            for offer in plugin.offers(hook)
         )
 
     def program(self, name: str) -> tuple[PluginHost, str]:
         """Who runs a program, `twice` or `acme.twice`, and by which name. Raises ENOSYS."""
         known: dict[str, tuple[PluginHost, str]] = {}
         for plugin in self._in_use():
-            for offer in plugin.loaded.offers:
-                if offer.hook == PROGRAMS and plugin.host is not None:
+            for offer in plugin.offers(PROGRAMS):
+                if plugin.host is not None:
                     qualified = f"{self.table.name_of(plugin.owner)}.{offer.name}"
                     known[qualified] = plugin.host, offer.name
         found = [one for one in known if name in (one, known[one][1])]
@@ -235,7 +194,32 @@ class PluginRegistry:
             self._plugins.values(),
             key=lambda p: (not p.owner.builtin, p.owner.plugin, p.owner.origin),
         )
-        return [*map(self._record, plugins), *self._missing(), *self._settings_record()]
+        in_use = list(self._in_use())
+        records = [record_of(plugin, self.table, in_use) for plugin in plugins]
+        return [*records, *self._missing(), *self._settings_record()]
+
+    def _missing(self) -> list[PluginRecord]:
+        """Plugins that `LLMOS_LOAD_PLUGINS` names and that are nowhere."""
+        names = {owner.plugin for owner in self._plugins}
+        missing = [name for name in self._wanted or () if name not in names]
+        return [
+            PluginRecord(
+                name=name,
+                origin=OUTSIDE_PLUGINS,
+                version="",
+                syscalls=(),
+                load_ms=0.0,
+                error=f"no plugin {name} is installed" + _hint(name, names),
+            )
+            for name in missing
+        ]
+
+    def _settings_record(self) -> list[PluginRecord]:
+        """What is wrong with what the user has decided."""
+        path = self._settings.path
+        if path is None or not self._settings.error:
+            return []
+        return [PluginRecord(path.name, "settings", "", (), 0.0, self._settings.error)]
 
     async def close(self) -> None:
         """End every worker."""
@@ -255,7 +239,7 @@ class PluginRegistry:
         loaded = []
         for point in sorted(points, key=lambda point: point.name):
             owner = Owner(point.name, "built-in", builtin=True)
-            plugin = self._plugins[owner] = _Plugin(owner, discovery.version_of(point))
+            plugin = self._plugins[owner] = HeldPlugin(owner, discovery.version_of(point))
             plugin.enabled = point.name not in self._settings.settings.disabled
             source = Source(plugin=point.name, module=point.value)
             start = time.perf_counter()
@@ -289,7 +273,7 @@ class PluginRegistry:
             owner = Owner(point.name, f"package {point.dist.name}")
             if owner in self._plugins or not self._is_wanted(point.name):
                 continue
-            plugin = self._plugins[owner] = _Plugin(owner, discovery.version_of(point))
+            plugin = self._plugins[owner] = HeldPlugin(owner, discovery.version_of(point))
             if point.attr:
                 plugin.error = (
                     f"the entry point {point.name} names {point.value}: name a module, without :"
@@ -307,16 +291,12 @@ class PluginRegistry:
             for path, signature in discovery.files(self._user_dir).items()
             if self._is_wanted(path.stem)
         }
-        known = {
-            owner
-            for owner, plugin in self._plugins.items()
-            if plugin.is_file and plugin.signature is not None
-        }
+        known = {owner for owner, plugin in self._plugins.items() if plugin.signature is not None}
         gone = known - found.keys()
         for owner in gone:
             self._unload(self._plugins.pop(owner))
         for owner, (path, signature) in sorted(found.items(), key=lambda item: str(item[0])):
-            plugin = self._plugins.setdefault(owner, _Plugin(owner))
+            plugin = self._plugins.setdefault(owner, HeldPlugin(owner))
             if plugin.signature != signature:
                 first = plugin.signature is None
                 plugin.signature = signature
@@ -344,13 +324,13 @@ class PluginRegistry:
                 self._unload(plugin)
         self._changed()
 
-    def _is_enabled(self, plugin: _Plugin) -> bool:
+    def _is_enabled(self, plugin: HeldPlugin) -> bool:
         disabled = self._settings.settings.disabled
         return self.table.name_of(plugin.owner) not in disabled
 
     # ---- loading and unloading one --------------------------------------------------------
 
-    def _begin(self, plugin: _Plugin, *, remembered: bool = False) -> None:
+    def _begin(self, plugin: HeldPlugin, *, remembered: bool = False) -> None:
         """Load or reload it, on the side: a plugin that is slow to import holds up no other. One
         that is `remembered` is in use at once, and imported when it is called."""
         if self._closed:
@@ -370,7 +350,7 @@ class PluginRegistry:
         else:
             plugin.loading = asyncio.create_task(self._load(plugin))
 
-    def _host(self, plugin: _Plugin) -> PluginHost:
+    def _host(self, plugin: HeldPlugin) -> PluginHost:
         assert plugin.source is not None
 
         def reload() -> None:
@@ -381,7 +361,7 @@ class PluginRegistry:
         host = PluginHost(name, [plugin.source], self._limits, self._secret_of, reload)
         return host
 
-    async def _load(self, plugin: _Plugin) -> None:
+    async def _load(self, plugin: HeldPlugin) -> None:
         assert plugin.source is not None
         host = self._host(plugin)
         start = time.perf_counter()
@@ -406,19 +386,19 @@ class PluginRegistry:
         if self.loaded.is_set():
             self._changed()
 
-    def _use(self, plugin: _Plugin, host: PluginHost, loaded: Loaded) -> None:
+    def _use(self, plugin: HeldPlugin, host: PluginHost, loaded: Loaded) -> None:
         plugin.error, plugin.worked, plugin.loaded = "", True, loaded
         old, plugin.host = plugin.host, host
         self.table.put(plugin.owner, [Entry(spec, host) for spec in loaded.specs])
         self._retire(old)
 
-    def _unload(self, plugin: _Plugin) -> None:
+    def _unload(self, plugin: HeldPlugin) -> None:
         if plugin.loading:
             plugin.loading.cancel()
         plugin.error = ""
         self._withdraw(plugin)
 
-    def _withdraw(self, plugin: _Plugin) -> None:
+    def _withdraw(self, plugin: HeldPlugin) -> None:
         self.table.drop(plugin.owner)
         plugin.loaded = NOTHING
         old, plugin.host = plugin.host, None
@@ -444,7 +424,7 @@ class PluginRegistry:
         )
         self._manifest.write(self._verbs())
 
-    def _in_use(self) -> Iterator[_Plugin]:
+    def _in_use(self) -> Iterator[HeldPlugin]:
         """Without those whose name another one has as well."""
         for plugin in self._plugins.values():
             if plugin.host is not None and not self.table.is_refused(plugin.owner):
@@ -454,84 +434,14 @@ class PluginRegistry:
         """Those that one plugin alone offers."""
         found: dict[str, list[KnownVerb]] = {}
         for plugin in self._in_use():
-            for offer in plugin.loaded.offers:
-                if offer.hook == VERBS and plugin.source is not None:
+            for offer in plugin.offers(VERBS):
+                if plugin.source is not None:
                     verb = KnownVerb(summary=offer.summary, source=plugin.source)
                     found.setdefault(offer.name, []).append(verb)
         return {name: verbs[0] for name, verbs in sorted(found.items()) if len(verbs) == 1}
 
-    # ---- records --------------------------------------------------------------------------
-
-    def _record(self, plugin: _Plugin) -> PluginRecord:
-        name = self.table.name_of(plugin.owner)
-        errors = [plugin.error] if plugin.error else []
-        if not errors and plugin.host is None and plugin.loading and not plugin.loading.done():
-            errors = ["it is still being imported"]
-        source, loaded = plugin.source, plugin.loaded
-        return PluginRecord(
-            name=name,
-            origin=plugin.owner.origin,
-            version=plugin.version or loaded.version,
-            syscalls=tuple(self.table.names(plugin.owner)),
-            load_ms=round(plugin.load_ms, 1),
-            error="; ".join(errors + self.table.errors(plugin.owner) + self._verb_clashes(plugin)),
-            path=loaded.path or (source.file if source else ""),
-            hooks=loaded.hooks,
-            offers=tuple(_offer(offer, name) for offer in loaded.offers),
-            enabled=plugin.enabled,
-        )
-
-    def _verb_clashes(self, plugin: _Plugin) -> list[str]:
-        errors = []
-        for offer in plugin.loaded.offers:
-            if offer.hook != VERBS:
-                continue
-            others = sorted(
-                str(other.owner)
-                for other in self._in_use()
-                if any(o.hook == VERBS and o.name == offer.name for o in other.loaded.offers)
-            )
-            if len(others) > 1:
-                both = " and ".join(others)
-                errors.append(f"the verb {offer.name} is that of {both}: disable one of them")
-        return errors
-
-    def _settings_record(self) -> list[PluginRecord]:
-        """What is wrong with what the user has decided."""
-        path = self._settings.path
-        if path is None or not self._settings.error:
-            return []
-        return [PluginRecord(path.name, "settings", "", (), 0.0, self._settings.error)]
-
-    def _missing(self) -> list[PluginRecord]:
-        """Plugins that `LLMOS_LOAD_PLUGINS` names and that are nowhere."""
-        names = {owner.plugin for owner in self._plugins}
-        missing = [name for name in self._wanted or () if name not in names]
-        return [
-            PluginRecord(
-                name=name,
-                origin=OUTSIDE_PLUGINS,
-                version="",
-                syscalls=(),
-                load_ms=0.0,
-                error=f"no plugin {name} is installed" + _hint(name, names),
-            )
-            for name in missing
-        ]
-
     def _is_wanted(self, name: str) -> bool:
         return self._wanted is None or name in self._wanted
-
-
-_KINDS = {PROGRAMS: "program", VERBS: "verb"}
-
-
-def _offer(offer: Offer, plugin: str) -> str:
-    """`program acme.twice`, `verb tide`."""
-    kind = _KINDS.get(offer.hook) or offer.hook.removeprefix("llmos_").replace("_", " ").rstrip("s")
-    if offer.hook == VERBS:
-        return f"{kind} {offer.name}"
-    return f"{kind.replace('policie', 'policy')} {plugin}.{offer.name}"
 
 
 def _since(start: float) -> float:

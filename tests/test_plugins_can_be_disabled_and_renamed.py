@@ -74,6 +74,10 @@ def test_an_alias_mends_a_clash(own_kernel: KernelProcess) -> None:
     assert shown(own_kernel, "acme")["error"] == shown(own_kernel, "zeta")["error"] == ""
     assert own_kernel.llmos("man", "acme_grep").stdout.startswith("NAME\n    acme_grep: Tell.")
 
+    taken = own_kernel.llmos("plugins", "alias", "acme.grep", "read_file").stdout
+    assert "the syscall read_file is built in and cannot be taken" in taken
+    assert said(own_kernel, 'read_file {"path": "nots.txt"}').startswith("ENOENT")
+
     own_kernel.llmos("plugins", "alias", "acme.grep")
     assert "claimed by" in shown(own_kernel, "acme")["error"]
 

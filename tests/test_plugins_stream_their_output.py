@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import KernelProcess
 from llmos import SyscallError
 from llmos.kernel.testing import TestKernel
 
@@ -92,6 +93,26 @@ def test_one_that_hangs_is_stopped(kernel: TestKernel) -> None:
     with pytest.raises(SyscallError, match=r"ETIME: hangs ran longer than 0\.5 s"):
         kernel.call("hangs")
     assert kernel.told == [("output", "something")]
+
+
+def test_the_terminal_shows_it_on_the_way_and_stdout_is_the_answer(
+    own_kernel: KernelProcess,
+) -> None:
+    own_kernel.plugins_dir.mkdir(parents=True)
+    code = PLUGIN.replace("@syscall\nasync def count", "@syscall(max_output=5000)\nasync def count")
+    code = code.replace("def breaks()", "def breaks(ctx: Context)")
+    code = code.replace(
+        '    yield "so far"', '    ctx.progress("half of it", 0.5)\n    yield "so far"'
+    )
+    (own_kernel.plugins_dir / "river.py").write_text(code)
+    own_kernel.start().ready().plugin_in_use("river")
+    run = own_kernel.llmos("run", "-v", 'call count {"n": 2}')
+    assert run.stdout == "0\n1\n"
+    assert "· count(n=2)\n0\n1\n  count ✓ " in run.stderr
+    run = own_kernel.llmos("run", "-v", "call breaks")
+    assert "· breaks()\n  breaks: 50% half of it\nso far\n  breaks ✗ EIO: ValueError" in run.stderr
+    page = own_kernel.llmos("man", "count").stdout
+    assert "OUTPUT\n    comes in pieces, as it is made, at most 5,000 bytes" in page
 
 
 def test_its_manual_page_says_so(kernel: TestKernel) -> None:

@@ -14,6 +14,9 @@ from ..records import read_process
 from ..signals import Signal
 from .calling import Calling
 
+AROUND_A_PROMPT = 512
+"""Tokens, at most: system text and template."""
+
 
 class Processes(Calling):
     """What a process does to others, and to itself."""
@@ -29,19 +32,22 @@ class Processes(Calling):
         return process.pid
 
     async def ask(self, prompt: str, max_tokens: int) -> str:
-        """By a child that has no tools: the caller's limits and budget hold for it."""
+        """By a child that has no tools: the caller's limits and budget hold for it. The prompt does
+        not count for `max_tokens`, which is of the answer."""
+        await self._kernel.engine.ready()  # it counts the tokens
+        asked = self._kernel.engine.count_tokens(prompt) + AROUND_A_PROMPT
         child = await self._kernel.spawn(
             task=prompt,
             name="question",
             root=self._caller.root,
             parent=self._caller.pid,
             tools=(),
-            limits=parse({"tokens": max_tokens}),
+            limits=parse({"tokens": asked + max_tokens}),
             spawn_key=self._birth_key(),
         )
         ended = await self.wait(child.pid)
         if ended.status:
-            raise EIO(f"the model gave no answer: {ended.output}")
+            raise EIO(f"the model gave no whole answer: {ended.output}")
         return ended.output
 
     async def fork(self, task: str | None = None) -> int:
