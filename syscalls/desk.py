@@ -66,7 +66,7 @@ class Desk:
             raise ENOSYS(f"the kernel cannot be asked to {what}")
         try:
             return await answers[what](**arguments)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise EINVAL(f"{what}: {error}") from None
 
     async def _spawn(self, task: str) -> int:

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .wire import Loaded, Source
+
+MAX_HASHED = 1 << 20
+"""Bytes of a file."""
 
 
 class Known(BaseModel):
@@ -98,11 +103,17 @@ class Manifest:
         self._written = data
 
 
-def hashes(files: object) -> dict[str, str]:
-    """Of those that can be read."""
+def hashes(files: Iterable[str]) -> dict[str, str]:
+    """Of those that can be read; a large one, which is no source, by its size and time."""
     found: dict[str, str] = {}
-    for file in files if isinstance(files, dict | tuple) else ():
+    for file in files:
         try:
+            status = os.stat(file)
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            if status.st_size > MAX_HASHED:
+                found[file] = f"{status.st_size} {status.st_mtime_ns}"
+                continue
             with open(file, "rb") as content:
                 found[file] = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError:

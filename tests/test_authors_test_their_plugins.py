@@ -91,13 +91,12 @@ def test_its_wheel_works_in_a_clean_environment(
     shared = [one for one in sys.path if one.endswith("site-packages")]
     lines = [f"import site; site.addsitedir({one!r})" for one in shared]  # their .pth files, too
     (site / "shared.pth").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(sys, "executable", python)  # that of the kernel
+    own_kernel.start().ready()
     installed = run(*pip, "--python", python, "install", "--no-deps", str(wheel), cwd=tmp_path)
     assert installed.returncode == 0, installed.stderr
 
-    where = "import tide; print(tide.__file__)"
-    assert run(python, "-c", where, cwd=tmp_path).stdout.strip().startswith(str(site))
-    monkeypatch.setattr(sys, "executable", python)  # that of the kernel
-    own_kernel.start().ready().plugin_in_use("tide")
+    assert own_kernel.llmos("plugins", "enable", "tide").stdout == "tide is enabled\n"
     said = own_kernel.llmos("run", 'call tide_hello {"name": "Ada", "times": 2}')
     assert said.stdout == "Hello, Ada! Hello, Ada!\n"
     shown = own_kernel.llmos("plugins", "show", "tide").stdout
