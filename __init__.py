@@ -11,12 +11,14 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself stays unloaded
 if TYPE_CHECKING:
     from .syscalls import errno as errno
+    from .syscalls.context import AsyncContext as AsyncContext
     from .syscalls.context import Context as Context
     from .syscalls.decorator import syscall as syscall
     from .syscalls.errno import SyscallError as SyscallError
     from .syscalls.hooks import hookimpl as hookimpl
 
 _LAZY = {
+    "AsyncContext": "context",
     "Context": "context",
     "SyscallError": "errno",
     "errno": "",

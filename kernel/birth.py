@@ -57,7 +57,7 @@ class Births(Plumbing):
                 return self.table.find(again)
         await self.check_tools(tools)
         above = self.living(parent)
-        self.check_program(program)
+        await self.check_program(program)
         self._check_room(above)
         if (
             task is not None and above.program != "supervisor"
@@ -270,7 +270,7 @@ class Births(Plumbing):
             )
         self.backlog.check_room(self._unborn.total())
         for process in processes:
-            self.check_program(process.program)
+            self.known_program(process.program)
 
     def take_in(self, processes: Iterable[Process], pipes: Iterable[Pipe]) -> None:
         """Processes that another kernel, or this one in earlier days, has let go."""

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from ..memory.recall_process import RecallProcess
 from ..memory.swap import SwapDamaged, keep_drafts_of
-from ..syscalls.registry import PluginRegistry
+from ..syscalls.errno import LoadError
+from ..syscalls.host import HostLimits
+from ..syscalls.registry import PluginFiles, PluginRegistry
+from .chosen import embedding_model, engine_driver, eviction_policy
 from .config import KernelConfig, parse
-from .core import Running
+from .core import OF_PLUGINS, Running
 from .engine.driver import EngineDriver
 from .engine.fork import guard_forks
 from .engine.simulated import SimulatedDriver
@@ -24,6 +27,7 @@ from .engine.supervisor import Engine
 from .engine.vllm import VllmDriver, VllmSettings
 from .journal import JournalError
 from .kernel import Kernel
+from .outsider import Outsider
 from .overseer import Overseer
 from .process import Process
 from .recovery import recover
@@ -37,6 +41,7 @@ log = logging.getLogger(__name__)
 PROGRAMS: dict[str, Callable[[Kernel, Process], Running]] = {
     "agent": Stepper,
     "supervisor": Overseer,
+    OF_PLUGINS: Outsider,
 }
 
 EXIT_RUNNING_ALREADY = 75
@@ -52,8 +57,10 @@ async def boot(config: KernelConfig) -> None:
     guard_forks(config.state_dir, config.socket)  # before anything can fork
     journal = open_journal(config.journal)
     engine = Engine(make_driver(config))
-    plugins = PluginRegistry(config.plugins_dir)
-    recall = RecallProcess(config.journal, config.embedding_model, config.exact_pages)
+    plugins = make_plugins(config)
+    eviction_policy(config.eviction, config.plugins_dir)  # a wrong name is told now
+    vectors = embedding_model(config.embedding_model, config.plugins_dir)
+    recall = RecallProcess(config.journal, vectors, config.exact_pages)
     kernel = Kernel(config, journal, engine, plugins, PROGRAMS, recall=recall)
 
     await journal.write(lambda connection: keep_drafts_of(connection, config.model))
@@ -84,10 +91,28 @@ async def boot(config: KernelConfig) -> None:
     log.info("halted")
 
 
+def make_plugins(config: KernelConfig) -> PluginRegistry:
+    """Beside the folder of one-file plugins lies what the user has decided, and their secrets."""
+    beside = config.plugins_dir.parent
+    return PluginRegistry(
+        config.plugins_dir,
+        limits=HostLimits(max_memory=config.plugin_memory_mib << 20),
+        files=PluginFiles(
+            settings=beside / "plugins.json",
+            secrets=beside / "secrets.json",
+            manifest=config.state_dir / "plugin-manifest.json",
+        ),
+        safe_mode=config.safe_mode,
+    )
+
+
 def make_driver(config: KernelConfig) -> EngineDriver:
-    """The engine driver that the configuration names."""
+    """The engine driver that the configuration names. Raises LoadError for a plugin's that cannot
+    be had."""
     if config.driver == "simulated":
         return SimulatedDriver()
+    if config.driver != "vllm":
+        return engine_driver(config.driver, config.model, config.plugins_dir)
     return VllmDriver(
         VllmSettings(
             model=config.model_path(),
@@ -134,7 +159,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return EXIT_RUNNING_ALREADY
-    except (JournalError, SwapDamaged) as error:
+    except (JournalError, SwapDamaged, LoadError) as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
     return 0

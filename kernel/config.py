@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from .engine.driver import Sampling
 PILOT = "pilot"
 DRIVERS = ("vllm", "simulated")
 RECALL_TOKENS = 256
+PLUGIN_MEMORY_MIB = 2048
 PREVIEW_TOKENS = 100
 """Of a longer result, an agent that can page in the rest sees so much (bench/paging.py)."""
 
@@ -55,6 +56,8 @@ class KernelConfig:
     exact_pages: int = EXACT_PAGES
     watermarks: Watermarks = field(default_factory=Watermarks)
     preview_tokens: int = PREVIEW_TOKENS
+    safe_mode: bool = False
+    plugin_memory_mib: int = PLUGIN_MEMORY_MIB
 
     @property
     def journal(self) -> Path:
@@ -89,7 +92,20 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--state-dir", type=Path, required=True, help="journal, lock and log live here")
     add("--socket", type=Path, help="default: kernel.sock in the state folder")
     add("--plugins-dir", type=Path, help="one-file plugins; default: syscalls in the state folder")
-    add("--driver", choices=DRIVERS, default="vllm", help="engine driver (default: %(default)s)")
+    add("--safe-mode", action="store_true", help="use the built-in plugins alone")
+    add(
+        "--plugin-memory",
+        type=_positive,
+        metavar="MIB",
+        default=PLUGIN_MEMORY_MIB,
+        help="what one worker of a plugin may hold (default: %(default)s)",
+    )
+    add(
+        "--driver",
+        type=_one_of(DRIVERS),
+        default="vllm",
+        help="engine driver: vllm, simulated, or a plugin's, as acme.name (default: %(default)s)",
+    )
     add("--model", default=PILOT, help="the pilot, a folder, or a name on the model hub")
     add("--tool-parser", help="vLLM's name for the form of the model's tool calls")
     add("--dtype", help="number format of the weights, as vLLM names it")
@@ -109,9 +125,10 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     )
     add(
         "--scheduler",
-        choices=scheduling.names(),
+        type=_one_of(scheduling.names()),
         default=scheduling.DEFAULT,
-        help="who goes next when the engine is busy (default: %(default)s)",
+        help="who goes next when the engine is busy:"
+        f" {', '.join(scheduling.names())}, or a plugin's, as acme.name (default: %(default)s)",
     )
     add(
         "--max-waiting",
@@ -122,9 +139,10 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     )
     add(
         "--eviction",
-        choices=eviction.names(),
+        type=_one_of(eviction.names()),
         default=eviction.DEFAULT,
-        help="which pages leave a full window first (default: %(default)s)",
+        help=f"which pages leave a full window first: {', '.join(eviction.names())}, or a plugin's,"
+        " as acme.name (default: %(default)s)",
     )
     add("--high", type=_share, default=marks.high, help="share of the window at which they do")
     add("--low", type=_share, default=marks.low, help="share of the window that is left then")
@@ -194,6 +212,8 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         exact_pages=options.exact_pages,
         watermarks=_watermarks(parser, options.high, options.low),
         preview_tokens=options.preview_tokens,
+        safe_mode=options.safe_mode,
+        plugin_memory_mib=options.plugin_memory,
     )
 
 
@@ -201,6 +221,19 @@ def _watermarks(parser: argparse.ArgumentParser, high: float, low: float) -> Wat
     if low >= high:
         parser.error(f"--low {low:g} is not below --high {high:g}")
     return Watermarks(high=high, low=low)
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """One of ours, or a plugin's, which has a point in it and is looked for at boot."""
+
+    def check(text: str) -> str:
+        if text not in names and "." not in text:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is none of {', '.join(names)}, nor a plugin's, as acme.name"
+            )
+        return text
+
+    return check
 
 
 def _share(text: str) -> float:

@@ -32,8 +32,8 @@ class Control(Plumbing):
         Raises EINVAL, ESRCH, and EAGAIN while a call is under way that must not be cut off, or
         another exec.
         """
+        await self.check_program(program)
         self.living(process.pid)
-        self.check_program(program)
         running = self._at_work.get(process.pid)
         replaced = running is None and self.stepping  # before that nothing is at work
         if replaced or (running is not None and running.cannot_repeat):

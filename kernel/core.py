@@ -21,11 +21,12 @@ from typing import Any, Protocol
 from ..memory.pager import Pager
 from ..memory.recall_process import LocalRecall, Recall
 from ..syscalls.dispatch import Dispatcher
-from ..syscalls.errno import EINVAL, ESRCH
+from ..syscalls.errno import EINVAL, ESRCH, SyscallError
 from ..syscalls.registry import PluginRegistry
-from . import messages, scheduling
+from . import messages
 from .backlog import Backlog
 from .bus import Bus
+from .chosen import scheduling_policy
 from .config import KernelConfig
 from .engine.driver import ToolSpec
 from .engine.supervisor import Engine
@@ -41,6 +42,9 @@ from .shared import SharedPages
 from .table import ProcessTable
 
 log = logging.getLogger(__name__)
+
+OF_PLUGINS = ""
+"""Among the programs: what runs those that plugins bring."""
 
 NAME_LENGTH = 40
 NICEST, LEAST_NICE = 19, -20
@@ -78,9 +82,10 @@ class Core(ABC):
         self.journal = journal
         self.engine = engine
         self.plugins = plugins
-        self.dispatcher = Dispatcher(plugins.table)
+        self.dispatcher = Dispatcher(plugins.table, [plugins.observers])
         self.table = ProcessTable()
-        self.scheduler = Scheduler(scheduling.load(config.scheduler), config.scheduler)
+        policy = scheduling_policy(config.scheduler, config.plugins_dir)
+        self.scheduler = Scheduler(policy, config.scheduler)
         self.backlog = Backlog(self.scheduler, config.max_waiting)
         self.bus = Bus()
         self.links = Links()
@@ -153,13 +158,24 @@ class Core(ABC):
             raise ESRCH(f"process {pid} has ended")
         return process
 
-    def check_program(self, program: str) -> None:
+    async def check_program(self, program: str) -> None:
+        """Raises EINVAL. While the kernel boots, it waits for plugins before it does."""
+        try:
+            self.known_program(program)
+        except SyscallError:
+            await self.plugins.loaded.wait()
+            self.known_program(program)
+
+    def known_program(self, program: str) -> None:
         """Raises EINVAL."""
-        if program not in self._programs:
-            raise EINVAL(
-                f"there is no program {program!r}",
-                hint="there are " + ", ".join(sorted(self._programs)),
-            )
+        ours = [name for name in self._programs if name != OF_PLUGINS]
+        if program in ours:
+            return
+        try:
+            self.plugins.program(program)
+        except SyscallError as error:
+            hint = error.hint or f"there are {', '.join(sorted(ours))}"
+            raise EINVAL(error.message, hint=hint) from None
 
     async def check_tools(self, tools: Iterable[str] | None) -> None:
         """Raises ENOSYS. While the kernel boots, it waits for plugins before it does."""
@@ -173,10 +189,12 @@ class Core(ABC):
 
     def tools(self, process: Process) -> tuple[ToolSpec, ...]:
         """The syscalls as the process's model sees them, in a fixed order."""
+        table = self.plugins.table
+        names = [spec.name for spec in table.specs()]
+        names += [name for name in process.tools or () if "." in name]
+        offered = ((name, table.find(name)) for name in names if self.offers(process, name))
         return tuple(
-            ToolSpec(spec.name, spec.summary, spec.parameters)
-            for spec in self.plugins.table.specs()
-            if self.offers(process, spec.name)
+            ToolSpec(name, spec.summary, spec.parameters) for name, spec in offered if spec
         )
 
     def offers(self, process: Process, name: str) -> bool:

@@ -8,12 +8,13 @@ import itertools
 import math
 from pathlib import Path
 
-from ..memory import eviction
 from ..memory.address_space import AddressSpace
 from ..memory.pager import Pager
 from . import records
 from .birth import Births
+from .chosen import eviction_policy
 from .control import Control
+from .core import OF_PLUGINS
 from .ending import Endings
 from .engine.driver import EngineUnusable
 from .links import read_links
@@ -79,7 +80,9 @@ class Kernel(Births, Control, Endings):
     def start(self, process: Process) -> None:
         if not self.stepping:
             return
-        running = self._programs[process.program](self, process)
+        program = self._programs.get(process.program, self._programs.get(OF_PLUGINS))
+        assert program is not None, "checked when the process was made"
+        running = program(self, process)
         self._at_work[process.pid] = running
         process.task = asyncio.create_task(running.run(), name=f"process {process.pid}")
         self.watch_the_clock(process)
@@ -120,7 +123,7 @@ class Kernel(Births, Control, Endings):
                 capacity.window_tokens,
                 reserve,
                 self.config.watermarks,
-                eviction.load(self.config.eviction),
+                eviction_policy(self.config.eviction, self.config.plugins_dir),
             )
             self.retrieval.fit(self.pager.page_tokens)
             self.scheduler.open(capacity)

@@ -6,8 +6,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..syscalls.errno import EINVAL, did_you_mean
+from ..syscalls.errno import EINVAL, LoadError, did_you_mean
+from ..syscalls.offers import SCHEDULING
 from . import messages, scheduling
+from .chosen import scheduling_policy
 from .core import Core
 from .process import Process
 from .scheduler import Scheduler
@@ -56,7 +58,7 @@ def info(kernel: Core) -> messages.SchedulerInfo:
     scheduler, totals = kernel.scheduler, kernel.engine.totals()
     return messages.SchedulerInfo(
         policy=scheduler.policy_name,
-        policies=scheduling.names(),
+        policies=policies(kernel),
         fault=scheduler.fault,
         slots=scheduler.num_slots,
         running=scheduler.num_running,
@@ -69,12 +71,17 @@ def info(kernel: Core) -> messages.SchedulerInfo:
     )
 
 
+def policies(kernel: Core) -> list[str]:
+    """Of all that can be used, those of plugins last."""
+    return [*scheduling.names(), *kernel.plugins.offered(SCHEDULING)]
+
+
 def use(kernel: Core, name: str) -> None:
     """Schedule by another policy. Raises EINVAL."""
     try:
-        policy = scheduling.load(name)
-    except ValueError as error:
-        raise EINVAL(str(error), hint=did_you_mean(name, scheduling.names())) from None
+        policy = scheduling_policy(name, kernel.config.plugins_dir)
+    except LoadError as error:
+        raise EINVAL(str(error), hint=did_you_mean(name, policies(kernel))) from None
     except Exception as error:  # of somebody's package
         words = f"the scheduling policy {name} cannot be loaded: {type(error).__name__}: {error}"
         raise EINVAL(words) from error

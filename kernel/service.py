@@ -130,6 +130,9 @@ class Service:
                 return {"pages": num_pages, "problems": problems}
             case messages.Plugins():
                 return {"plugins": self._plugins()}
+            case messages.DecidePlugin(action, name, value):
+                await self._kernel.plugins.decide(action, name, value)
+                return {"plugins": self._plugins()}
             case messages.Syscalls(name):
                 return {"syscalls": self._syscalls(name)}
             case messages.LookAtScheduler():
@@ -163,6 +166,7 @@ class Service:
             name=request.name,
             root=_folder(request.root),
             parent=request.parent,
+            program=_program(request.program),
             interactive=request.interactive,
             nice=request.nice,
             tools=None if request.tools is None else tuple(request.tools),
@@ -180,7 +184,7 @@ class Service:
         spec = childspec.checked(request.spec)
         for index, child in enumerate(spec.children):
             try:
-                self._kernel.check_program(child.program)
+                await self._kernel.check_program(child.program)
                 await self._kernel.check_tools(child.tools)
             except SyscallError as error:
                 words = f"children.{index}: {error.message}"
@@ -312,14 +316,18 @@ class Service:
                 syscalls=list(record.syscalls),
                 load_ms=record.load_ms,
                 error=record.error,
+                path=record.path,
+                hooks=list(record.hooks),
+                offers=list(record.offers),
+                enabled=record.enabled,
             )
             for record in self._kernel.plugins.records()
         ]
 
     def _syscalls(self, name: str | None) -> list[messages.SyscallInfo]:
         table = self._kernel.plugins.table
-        if name is not None:
-            table.lookup(name)  # raises ENOSYS, with the nearest name
+        # Raises ENOSYS, with the nearest name.
+        specs = table.specs() if name is None else [table.lookup(name).spec]
         return [
             messages.SyscallInfo(
                 name=spec.name,
@@ -331,10 +339,21 @@ class Service:
                 timeout_s=spec.timeout_s,
                 effect=spec.effect,
                 source=spec.source,
+                approve=spec.approve,
+                max_output=spec.max_output,
+                trusted_args=list(spec.trusted_args),
+                example=spec.example,
+                streams=spec.streams,
             )
-            for spec in table.specs()
-            if name in (None, spec.name)
+            for spec in specs
         ]
+
+
+def _program(name: str) -> str:
+    """What a client may start by its name alone. Raises EINVAL."""
+    if name == "supervisor":
+        raise EINVAL("a supervisor is not spawned", hint="llmos supervise starts one")
+    return name
 
 
 def _absolute(what: str, text: str) -> Path:

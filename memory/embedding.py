@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .embedding_worker import FAILED, HEADER, HELLO, TEXTS
+from .plugin_embedding import PREFIX as PLUGIN_PREFIX
 from .vllm_embedding import PREFIX
 
 Vectors = npt.NDArray[np.float32]
@@ -63,7 +64,9 @@ class Embedder(Protocol):
 def located(model: str) -> str:
     """A model as the embedding process takes it: a folder, or a name on the model hub
     (`sentence-transformers/all-mpnet-base-v2`), which it looks up there; with `vllm:` before it,
-    vLLM computes the vectors. Raises EmbeddingError."""
+    vLLM computes the vectors, with `plugin:` a plugin's function. Raises EmbeddingError."""
+    if model.startswith(PLUGIN_PREFIX):
+        return model
     prefix = PREFIX if model.startswith(PREFIX) else ""
     name = model.removeprefix(PREFIX)
     on_the_hub = _HUB_NAME.fullmatch(name) and not Path(name).expanduser().exists()

@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .plugin_embedding import PREFIX as PLUGIN_PREFIX
+from .plugin_embedding import PluginModel
 from .vllm_embedding import PREFIX, VllmModel
 
 HEADER = struct.Struct("<IBII")
@@ -60,8 +62,10 @@ def main() -> None:
             send(channel, VECTORS, vectors, len(texts), model.dim)
 
 
-def load(model: str) -> Model | VllmModel:
+def load(model: str) -> Model | PluginModel | VllmModel:
     """A folder, or a name on the hub, which is looked for on this machine first."""
+    if model.startswith(PLUGIN_PREFIX):
+        return PluginModel(model.removeprefix(PLUGIN_PREFIX))
     if model.startswith(PREFIX):
         return VllmModel(model.removeprefix(PREFIX))
     folder = Path(model)

@@ -117,6 +117,12 @@ NAME = option("--name", metavar="NAME", help="a name for ps")
 BUDGET = option(
     "--budget", type=budget, metavar="TOKENS", help="tokens for it and its children: 500, 10k, 1m"
 )
+PROGRAM = option(
+    "--program",
+    metavar="NAME",
+    default="agent",
+    help="what runs in it: a program of a plugin's, as acme.twice (default: agent)",
+)
 INTERACTIVE = option(
     "-i",
     "--interactive",

@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from . import extensions
 from .arguments import RESOURCES
 from .async_client import AsyncClient
 from .errors import Interrupted, ShellError
 from .job import Job
+from .paths import Paths
 from .processes import SORTS, STATES
 from .signalling import SIGNALS
 from .verb import COMMON, TABLE, Arg, Verb
@@ -19,8 +21,11 @@ from .verb import COMMON, TABLE, Arg, Verb
 class VerbCompleter(Completer):
     """Completes from the verbs' own declarations, and from what the kernel says."""
 
-    def __init__(self, client: AsyncClient, jobs: Callable[[], Awaitable[list[Job]]]) -> None:
+    def __init__(
+        self, client: AsyncClient, jobs: Callable[[], Awaitable[list[Job]]], paths: Paths
+    ) -> None:
         self._client = client
+        self._paths = paths
         self._jobs = jobs
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
@@ -37,8 +42,8 @@ class VerbCompleter(Completer):
 
     async def _offers(self, before: list[str], word: str) -> list[tuple[str, str]]:
         if not before:
-            return _verbs()
-        found = TABLE.get(before[0])
+            return [*_verbs(), *extensions.summaries(self._paths).items()]
+        found = TABLE.get(before[0]) or extensions.find(before[0], self._paths)
         if found is None or found.kind == "outside":
             return []
         if word.startswith("-"):
@@ -66,6 +71,9 @@ class VerbCompleter(Completer):
                 listed = await self._client.ask("syscalls")
                 chosen = word[: word.rfind(",") + 1] if kind == "syscalls" else ""
                 return [(chosen + info.name, info.summary) for info in listed.syscalls]
+            if kind == "plugin":
+                plugins = (await self._client.ask("plugins")).plugins
+                return [(info.name, info.origin) for info in plugins]
             if kind == "job":
                 return [
                     (f"%{job.number}", f"{job.name}, {job.state}") for job in await self._jobs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import extensions
 from .output import table
 from .verb import TABLE, Context, Outcome, Verb, find, option, parser_of, verb
 
@@ -30,9 +31,12 @@ async def help_(ctx: Context) -> Outcome:
     if ctx.args.verb is None:
         here = "session" if ctx.in_session else "outside"
         listed = [found for found in TABLE.values() if found.kind in ("both", here)]
+        brought = extensions.summaries(ctx.paths)
+        listed += [Verb(name, summary, (), help_) for name, summary in brought.items()]
         document = {"verbs": [{"name": v.name, "summary": v.summary} for v in listed]}
         return Outcome(document, overview(listed, in_session=ctx.in_session))
-    found = TABLE.get(ctx.args.verb) or find(ctx.args.verb)
+    name = ctx.args.verb
+    found = TABLE.get(name) or extensions.find(name, ctx.paths) or find(name)
     text = parser_of(found, ctx.in_session).format_help()
     return Outcome({"name": found.name, "summary": found.summary, "text": text}, text)
 

@@ -9,10 +9,10 @@ import time
 
 from . import verbs
 from .client import Client
-from .errors import Interrupted, ShellError, mistake
+from .errors import Interrupted, ShellError, UnknownVerb, mistake
 from .output import Output
 from .paths import Paths
-from .verb import Context, Outcome, find, parse, run_to_end, show
+from .verb import Context, Outcome, Verb, find, parse, run_to_end, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,13 +83,27 @@ def _interrupted() -> ShellError:
 
 
 def _verb(argv: list[str], out: Output) -> int:
-    found = find(argv[0])
+    found = _found(argv)
     args, rest = parse(found, argv[1:])
     out = Output(as_json=args.json, verbose=args.verbose)
     with OneShot(args, rest, out, Paths(args.state_dir)) as ctx:
         outcome = run_to_end(found.handler(ctx))
     show(outcome, out)
     return outcome.status
+
+
+def _found(argv: list[str]) -> Verb:
+    """A verb of ours, or else of a plugin's."""
+    try:
+        return find(argv[0])
+    except UnknownVerb:
+        from .extensions import find as find_of_plugin
+
+        own = argv[argv.index("--state-dir") + 1 :] if "--state-dir" in argv else []
+        found = find_of_plugin(argv[0], Paths(own[0] if own else None))
+        if found is None or found.kind == "session":
+            raise
+        return found
 
 
 class OneShot(Context):

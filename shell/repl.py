@@ -16,6 +16,7 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.shortcuts.prompt import PromptSession
 
+from . import extensions
 from .async_client import AsyncClient
 from .completion import VerbCompleter
 from .conversation import Conversation
@@ -55,7 +56,7 @@ class Shell:
         self.client = AsyncClient(paths.socket, self._on_event, self._lost, self._back)
         self._session: PromptSession[str] = PromptSession(
             history=FileHistory(paths.history),
-            completer=VerbCompleter(self.client, lambda: self.jobs.refresh()),
+            completer=VerbCompleter(self.client, lambda: self.jobs.refresh(), paths),
             complete_while_typing=False,
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar_text,
@@ -127,9 +128,9 @@ class Shell:
 
     async def _dispatch(self, line: str) -> None:
         first = line.split(None, 1)[0] if line else ""
-        found = TABLE.get(first)
         if not line:
             return
+        found = TABLE.get(first) or extensions.find(first, self.paths)
         if line[0] == "!":
             await self._system(line[1:].strip())
         elif line[0] == "?":
@@ -162,6 +163,7 @@ class Shell:
     def _mention_verb(self, line: str) -> None:
         """A single word that is nearly a verb was perhaps meant as one."""
         verbs = [found.name for found in TABLE.values() if found.kind != "outside"]
+        verbs += extensions.summaries(self.paths)
         near = did_you_mean(line, verbs) if line.isalpha() and len(line) > 1 else ""
         if near:
             self.stage.note(f"{line!r} is no verb{near} It is said to the agent.")

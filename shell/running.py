@@ -10,6 +10,7 @@ from .arguments import (
     MEANS,
     NAME,
     PID,
+    PROGRAM,
     ROOT,
     TIMEOUT,
     pid,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     ROOT,
     NAME,
     *MEANS,
+    PROGRAM,
     TIMEOUT,
     option("--stream", action="store_true", help="write text as it comes even into a pipe"),
 )
@@ -70,6 +72,7 @@ async def run(ctx: Context) -> Outcome:
     ROOT,
     NAME,
     *MEANS,
+    PROGRAM,
     option(
         "--parent",
         type=pid,
@@ -105,6 +108,7 @@ async def _birth(ctx: Context, task: str | None, *, interactive: bool, attach: b
         task=task,
         root=root_of(args.root),
         name=args.name,
+        program=getattr(args, "program", "agent"),
         interactive=interactive,
         attach=attach,
         parent=getattr(args, "parent", 1),

@@ -1,4 +1,4 @@
-"""The verbs about syscalls and where they come from: man, plugins."""
+"""The verb about syscalls: man."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import PluginInfo, SyscallInfo
+    from ..kernel.messages import SyscallInfo
 
 INDENT = "    "
+APPROVAL = "refused until its user allows it: llmos plugins approve PLUGIN.SYSCALL"
 
 _EFFECTS = {
     "pure": "pure: changes nothing, may be repeated",
@@ -67,9 +68,12 @@ def page(info: SyscallInfo, width: int) -> str:
         ("NAME", _wrapped(f"{info.name}: {info.summary}", width)),
         ("SYNOPSIS", INDENT + synopsis(info)),
         ("DESCRIPTION", _paragraphs(info.description, width)),
-        ("ARGUMENTS", _arguments(info.parameters, width)),
+        ("ARGUMENTS", _arguments(info, width)),
+        ("EXAMPLE", _block(info.example)),
         ("CAPABILITY", INDENT + (info.needs or "none: every process may call it")),
         ("TIMEOUT", f"{INDENT}{info.timeout_s:g} s"),
+        ("OUTPUT", _output(info)),
+        ("APPROVAL", f"{INDENT}{APPROVAL}" if info.approve else ""),
         ("EFFECT", INDENT + _EFFECTS.get(info.effect, info.effect)),
         ("PLUGIN", INDENT + info.plugin),
         ("SOURCE", INDENT + info.source),
@@ -102,14 +106,27 @@ def type_text(schema: dict[str, Any]) -> str:
     return " | ".join(kind) if isinstance(kind, list) else str(kind)
 
 
-def _arguments(parameters: dict[str, Any], width: int) -> str:
+def _output(info: SyscallInfo) -> str:
+    """What there is to say beside the usual."""
+    facts = ["comes in pieces, as it is made"] if info.streams else []
+    facts += [f"at most {info.max_output:,} bytes"] if info.max_output else []
+    return INDENT + ", ".join(facts) if facts else ""
+
+
+def _block(text: str) -> str:
+    return "\n".join(INDENT + line for line in text.splitlines())
+
+
+def _arguments(info: SyscallInfo, width: int) -> str:
     """Each argument with its type, its default, its bounds and what it means."""
+    parameters, trusted = info.parameters, info.trusted_args
     required = parameters.get("required", ())
     lines = []
     for name, schema in parameters.get("properties", {}).items():
         facts = [type_text(schema)]
         facts.append("required" if name in required else f"default {_json(schema.get('default'))}")
         facts += [f"{word} {_json(schema[key])}" for key, word in _BOUNDS.items() if key in schema]
+        facts += ["not out of an untrusted text"] if name in trusted else []
         lines.append(f"{INDENT}{name}  ({', '.join(facts)})")
         if schema.get("description"):
             lines.append(_wrapped(schema["description"], width, INDENT * 2))
@@ -145,20 +162,3 @@ def _wrapped(text: str, width: int, indent: str = INDENT) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-# ---- plugins -----------------------------------------------------------------------------------
-
-
-@verb("plugins", "list the plugins, their syscalls, and why one is not in use")
-async def plugins(ctx: Context) -> Outcome:
-    listed = await ctx.ask("plugins")
-    found: list[PluginInfo] = listed.plugins
-    rows = [
-        (info.name, info.version, f"{info.load_ms:.0f} ms", " ".join(info.syscalls), info.origin)
-        for info in found
-        if not info.error
-    ]
-    text = table(("PLUGIN", "VERSION", "LOADED IN", "SYSCALLS", "ORIGIN"), rows, ctx.out.width)
-    broken = [f"{info.name} is not in use: {info.error}" for info in found if info.error]
-    return Outcome(listed, "\n".join([text, *(["", *broken] if broken else [])]))

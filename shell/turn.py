@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..kernel.messages import Call, Result, Text, Turn
+    from ..kernel.messages import Call, Result, Text, Told, Turn
 
     Write = Callable[[str], None]
 
@@ -39,6 +39,7 @@ class TurnView:
         """What was said, as it was shown."""
         self._words_open = False
         self._call_open: str | None = None
+        self._output_open = False
         self._room = 0
 
     @property
@@ -55,14 +56,14 @@ class TurnView:
         """Closes the line that is open, if one is."""
         if self._words_open and self._say is not None:
             self._say("\n")
-        if self._call_open is not None and self._tell is not None:
+        if (self._call_open is not None or self._output_open) and self._tell is not None:
             self._tell("\n")
-        self._words_open, self._call_open = False, None
+        self._words_open, self._call_open, self._output_open = False, None, False
 
     def _text(self, event: Text) -> None:
         if self._say is None or not event.text:
             return
-        if self._call_open is not None:
+        if self._call_open is not None or self._output_open:
             self.end()
         text = harmless(event.text)
         self._say(text)
@@ -76,6 +77,20 @@ class TurnView:
         line = cut("· " + call_text(event.name, event.arguments), self._width)
         self._tell(line)
         self._call_open, self._room = event.call_id, self._width - width_of(line) - 2
+
+    def _told(self, event: Told) -> None:
+        """What a syscall tells while it runs: a line of progress, or a piece of its output."""
+        if self._tell is None or not event.text:
+            return
+        if event.kind == "output":
+            if self._call_open is not None or self._words_open:
+                self.end()
+            self._tell(harmless(event.text))
+            self._output_open = not event.text.endswith("\n")
+        else:
+            self.end()
+            self._tell(cut(f"  {event.name}: {one_line(event.text, self._width)}", self._width))
+            self._tell("\n")
 
     def _result(self, event: Result) -> None:
         if self._tell is None:
@@ -103,6 +118,7 @@ class TurnView:
 _SHOWN: dict[str, Callable[[TurnView, Any], None]] = {
     "text": TurnView._text,
     "call": TurnView._call,
+    "told": TurnView._told,
     "result": TurnView._result,
     "turn": TurnView._turn,
 }

@@ -176,7 +176,7 @@ def words(name: str, help: str) -> Arg:
 
 
 class Verb:
-    """A declared verb."""
+    """A declared verb. A plugin makes one and returns it from its hook `llmos_verbs`."""
 
     __slots__ = ("args", "handler", "kind", "name", "open_ended", "summary")
 
@@ -186,8 +186,8 @@ class Verb:
         summary: str,
         args: tuple[Arg, ...],
         handler: Handler,
-        kind: str,
-        open_ended: bool,
+        kind: str = "both",
+        open_ended: bool = False,
     ) -> None:
         self.name = name
         self.summary = summary

@@ -6,7 +6,7 @@ puts it into the `table`, `dispatch` is the door, `host` runs it in a `worker`.
 What an author needs is here and loads no pydantic.
 """
 
-from .context import Context
+from .context import AsyncContext, Context
 from .decorator import syscall
 from .errno import LoadError, SyscallError
 from .services import (
@@ -18,6 +18,7 @@ from .services import (
 )
 
 __all__ = [
+    "AsyncContext",
     "BlockRecord",
     "Context",
     "ExitRecord",

@@ -18,7 +18,8 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import ErrorDetails
 
 from . import where
-from .context import Context
+from .constraints import check_constrainable
+from .context import AnyContext, AsyncContext, Context, as_context
 from .errno import EINVAL, LoadError, did_you_mean
 
 MAX_ERRORS = 3
@@ -32,21 +33,25 @@ _VARIADIC: dict[Any, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What a function takes. `context` names the parameter that receives the Context, if any."""
+    """What a function takes. `context` names the parameter that receives the context, if any, and
+    `context_kind` is the kind that it wants."""
 
     model: type[BaseModel]
     names: tuple[str, ...]
     context: str | None
     schema: dict[str, Any]
+    context_kind: type[AnyContext] = Context
 
-    def bind(self, given: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
+    def bind(self, given: Mapping[str, Any], ctx: AnyContext) -> dict[str, Any]:
         """Keyword arguments for the function; EINVAL says what is wrong with those given."""
         try:
             model = self.model.model_validate(given)
         except ValidationError as error:
             raise self._explain(error) from None
         values = {name: getattr(model, _field(i)) for i, name in enumerate(self.names)}
-        return values | ({self.context: ctx} if self.context else {})
+        if self.context:
+            values[self.context] = as_context(self.context_kind, ctx)
+        return values
 
     def _explain(self, error: ValidationError) -> EINVAL:
         errors = error.errors(include_url=False)
@@ -69,23 +74,36 @@ def read_signature(
     place = where.of_function(function)
     try:
         signature = inspect.signature(function)
-        scope = {"Context": Context, **inspect.unwrap(function).__globals__}
+        scope = {
+            "Context": Context,
+            "AsyncContext": AsyncContext,
+            **inspect.unwrap(function).__globals__,
+        }
         hints = get_type_hints(function, globalns=scope, include_extras=True)
     except Exception as error:
         raise LoadError(
             f"{name}: an annotation cannot be read: {where.describe(error)}", where=place
         ) from error
-    context = None
+    context, kind = None, _kind_for(function)
     fields: dict[str, tuple[Any, Any]] = {}
     for parameter in signature.parameters.values():
         if _takes_context(parameter, hints):
-            context = parameter.name
+            context, kind = parameter.name, hints.get(parameter.name, kind)
+            if kind is AsyncContext and not _is_async(function):
+                raise LoadError(f"{name}: a def takes ctx: Context", where=place)
             continue
         _check(parameter, hints, name, place)
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
     model = _model(name, fields, place)
-    return Arguments(model, tuple(fields), context, _schema(model, fields, descriptions))
+    schema = _schema(model, fields, descriptions)
+    for group, what in (("properties", "parameter"), ("$defs", "type")):
+        for one, annotated in schema.get(group, {}).items():
+            try:
+                check_constrainable(annotated)
+            except ValueError as error:
+                raise LoadError(f"{name}: {what} {one}: {error}", where=place) from None
+    return Arguments(model, tuple(fields), context, schema, kind)
 
 
 def _field(index: int) -> str:
@@ -95,7 +113,15 @@ def _field(index: int) -> str:
 def _takes_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
     if parameter.name not in hints:
         return parameter.name == "ctx"
-    return hints[parameter.name] is Context
+    return hints[parameter.name] in (Context, AsyncContext)
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _kind_for(function: Callable[..., Any]) -> type[AnyContext]:
+    return AsyncContext if _is_async(function) else Context
 
 
 def _check(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str, place: str) -> None:

@@ -17,19 +17,24 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from .errno import EINTR, EIO, LoadError, SyscallError, from_code
-from .spec import SyscallSpec
+from .desk import Desk
+from .errno import EAGAIN, EINTR, EIO, LoadError, SyscallError, from_code
 from .wire import (
     HEADER,
     REPLY,
+    Answer,
+    Asked,
     Call,
     Cancel,
     Loaded,
+    Observe,
     Raised,
     Refused,
+    Reply,
     Returned,
     Source,
     Start,
+    Told,
     pack,
 )
 
@@ -41,6 +46,14 @@ LOG_RATE = 1 << 20
 its pipe is read at this rate, so that it blocks the plugin, not the kernel."""
 
 MAX_LINE = 1000
+MAX_TOLD = 500
+"""Frames a second beside results that a worker may send; then its socket is left full."""
+
+MAX_ASKED = 64
+"""Questions of one call that wait for an answer at once."""
+
+MAX_UNREAD = 1 << 20
+"""Bytes that an observer may be behind; what comes then, it misses."""
 MAYBE = "what it was doing may or may not have happened"
 _PASSED = frozenset(
     "HOME LANG LANGUAGE LOGNAME PATH TMPDIR TZ USER VIRTUAL_ENV"
@@ -57,8 +70,24 @@ def scrubbed_environment() -> dict[str, str]:
     }
 
 
+class _Pending:
+    """A call on its way: its result to come, its desk, and what it has asked."""
+
+    __slots__ = ("asking", "desk", "future", "watching")
+
+    def __init__(self, desk: Desk) -> None:
+        self.future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.desk = desk
+        self.asking: set[asyncio.Task[None]] = set()
+        self.watching = False
+
+    def over(self) -> None:
+        for task in self.asking:
+            task.cancel()
+
+
 class Child:
-    """Made by `Child.start`. `specs` is what its plugins offer."""
+    """Made by `Child.start`. `loaded` is what its plugins bring."""
 
     def __init__(
         self,
@@ -68,21 +97,29 @@ class Child:
         writer: asyncio.StreamWriter,
     ) -> None:
         self.name = name
-        self.specs: tuple[SyscallSpec, ...] = ()
+        self.loaded = Loaded(specs=())
         self.suspect = False  # was told to cancel a call, and has not answered yet
         self.fault: SyscallError | None = None  # why it can take no more calls
         self._killed = False
+        self._by_itself = False
         self._process = process
         self._reader = reader
         self._writer = writer
-        self._pending: dict[int, asyncio.Future[str]] = {}
+        self._pending: dict[int, _Pending] = {}
+        self._told = 0  # frames since `_told_since`
+        self._told_since = 0.0
         self._next_id = 0
         self._listening: asyncio.Task[None] | None = None
         self._logging: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(
-        cls, name: str, sources: Sequence[Source], max_output: int, load_timeout_s: float
+        cls,
+        name: str,
+        sources: Sequence[Source],
+        max_output: int,
+        max_memory: int,
+        load_timeout_s: float,
     ) -> Child:
         """A worker that has imported its plugins; LoadError says why one could not be."""
         ours, theirs = socket.socketpair()
@@ -107,8 +144,8 @@ class Child:
         child._logging = asyncio.create_task(child._log(log_out))
         try:
             async with asyncio.timeout(load_timeout_s):
-                child.specs = await child._load(
-                    Start(sources=tuple(sources), max_output=max_output)
+                child.loaded = await child._load(
+                    Start(sources=tuple(sources), max_output=max_output, max_memory=max_memory)
                 )
         except TimeoutError:
             await child.end(kill=True)
@@ -119,11 +156,11 @@ class Child:
         child._listening = asyncio.create_task(child._listen())
         return child
 
-    async def _load(self, start: Start) -> tuple[SyscallSpec, ...]:
+    async def _load(self, start: Start) -> Loaded:
         self._writer.write(pack(start))
         reply = await self._receive()
         if isinstance(reply, Loaded):
-            return reply.specs
+            return reply
         if isinstance(reply, Refused):
             raise LoadError(reply.message, where=reply.where)
         raise LoadError(f"it ended while it was imported: {await self._ending()}")
@@ -135,57 +172,131 @@ class Child:
         return self._listening is not None and self.fault is None
 
     @property
+    def crashed(self) -> bool:
+        """Has it ended, and nobody ended it?"""
+        return self._by_itself
+
+    @property
     def busy(self) -> bool:
         return bool(self._pending)
 
     def call(
-        self, name: str, arguments: dict[str, object], pid: int, call_id: str, root: str
+        self,
+        name: str,
+        arguments: dict[str, object],
+        pid: int,
+        call_id: str,
+        root: str,
+        desk: Desk,
     ) -> tuple[int, asyncio.Future[str]]:
-        """Send a call; its id, and its text or SyscallError to come."""
+        """Send a call; its id, and its text or SyscallError to come. Until then its desk hears and
+        answers what it asks."""
         self._next_id += 1
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         request = Call(
             id=self._next_id, name=name, arguments=arguments, pid=pid, call_id=call_id, root=root
         )
         frame = pack(request)
-        self._pending[request.id] = future
+        pending = self._pending[request.id] = _Pending(desk)
+        pending.future.add_done_callback(lambda _: pending.over())
         self._writer.write(frame)
-        return request.id, future
+        return request.id, pending.future
+
+    def looks_out(self, id: int) -> bool:
+        """Would this call notice that it is cancelled?"""
+        return id in self._pending and self._pending[id].watching
+
+    def observe(self, seen: Observe) -> bool:
+        """Tell its plugin of a call; False if it is too far behind to be told."""
+        if self._writer.transport.get_write_buffer_size() > MAX_UNREAD:
+            return False
+        self._writer.write(pack(seen))
+        return True
 
     async def cancel(self, id: int, grace_s: float) -> bool:
-        """Cancel an `async def`; False if it went on for all of `grace_s`."""
-        future = self._pending.get(id)
-        if future is None or not self.alive:
+        """Cancel a call; False if it went on for all of `grace_s`."""
+        pending = self._pending.get(id)
+        if pending is None or not self.alive:
             return True
         self.suspect = True
         self._writer.write(pack(Cancel(id=id)))
-        await asyncio.wait([future], timeout=grace_s)
+        await asyncio.wait([pending.future], timeout=grace_s)
         self.suspect = False
-        return future.done()
+        return pending.future.done()
 
     async def _listen(self) -> None:
         """Hand every answer to the call that waits for it, until the worker ends."""
         try:
-            while isinstance(reply := await self._receive(), Returned | Raised):
-                future = self._pending.pop(reply.id, None)
-                if future is None or future.done():
+            while isinstance(reply := await self._receive(), Told | Asked | Returned | Raised):
+                if isinstance(reply, Told | Asked):
+                    await self._hold_back()
+                    self._hear(reply)
+                    continue
+                pending = self._pending.pop(reply.id, None)
+                if pending is None or pending.future.done():
                     continue
                 if isinstance(reply, Returned):
-                    future.set_result(reply.text)
+                    pending.future.set_result(reply.text)
                 else:
-                    future.set_exception(from_code(reply.code, reply.message, reply.hint))
-                    future.exception()  # nobody may be left to look at it
+                    error = from_code(reply.code, reply.message, reply.hint)
+                    pending.future.set_exception(error)
+                    pending.future.exception()  # nobody may be left to look at it
         finally:
             if self.fault is None:
+                self._by_itself = True
                 self.fault = EIO(f"the worker of {self.name} hung up")
                 self.fault = EIO(f"the worker of {self.name} {await self._ending()}")
-            for future in self._pending.values():
-                if not future.done():
-                    future.set_exception(self.fault)
-                    future.exception()
+            for pending in self._pending.values():
+                if not pending.future.done():
+                    pending.future.set_exception(self.fault)
+                    pending.future.exception()
             self._pending.clear()
 
-    async def _receive(self) -> Loaded | Refused | Returned | Raised | None:
+    async def _hold_back(self) -> None:
+        """Let a worker that tells too much wait, and the kernel do something else."""
+        now = asyncio.get_running_loop().time()
+        if now - self._told_since > 1:
+            self._told, self._told_since = 0, now
+        self._told += 1
+        if self._told > MAX_TOLD:
+            await asyncio.sleep(1 - (now - self._told_since))
+
+    def _hear(self, reply: Told | Asked) -> None:
+        pending = self._pending.get(reply.id)
+        if pending is None or pending.future.done():
+            return
+        if isinstance(reply, Asked):
+            if len(pending.asking) < MAX_ASKED:
+                task = asyncio.create_task(self._answer(pending.desk, reply))
+                pending.asking.add(task)
+                task.add_done_callback(pending.asking.discard)
+            else:
+                error = EAGAIN(f"a call may ask {MAX_ASKED} things at once")
+                self._write_answer(reply, error=error)
+        elif reply.what == "watching":
+            pending.watching = True
+        else:
+            pending.desk.tell(reply.what, reply.text)
+
+    async def _answer(self, desk: Desk, asked: Asked) -> None:
+        try:
+            self._write_answer(asked, value=await desk.answer(asked.what, asked.arguments))
+        except SyscallError as error:
+            self._write_answer(asked, error=error)
+        except Exception as error:
+            logging.getLogger(__name__).exception("a question of %s failed", self.name)
+            self._write_answer(asked, error=EIO(f"{type(error).__name__}: {error}"))
+
+    def _write_answer(
+        self, asked: Asked, value: object = None, error: SyscallError | None = None
+    ) -> None:
+        answer = Answer(id=asked.id, number=asked.number, value=value)
+        if error is not None:
+            told = {"code": error.code, "message": error.message, "hint": error.hint}
+            answer = answer.model_copy(update=told)
+        if self.alive:
+            self._writer.write(pack(answer))
+
+    async def _receive(self) -> Reply | None:
         """None when the worker has hung up, or said what no worker says."""
         try:
             size = HEADER.unpack(await self._reader.readexactly(HEADER.size))[0]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, overload
 
@@ -22,6 +22,8 @@ Effect = Literal["pure", "idempotent", "once"]
 
 MARK = "__llmos_syscall__"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+LONGEST_OUTPUT = 1 << 20
+"""In bytes: no result of a call is longer, whatever its author says."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,10 +33,13 @@ class Mark:
     """What the author said in `@syscall(…)`."""
 
     name: str
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
     timeout_s: float = 30.0
     effect: Effect = "once"
     listed: bool = True
+    approve: bool = False
+    max_output: int | None = None
+    trusted_args: tuple[str, ...] = ()
 
 
 @overload
@@ -44,11 +49,15 @@ def syscall(function: Function, /) -> Function: ...
 @overload
 def syscall(
     *,
-    needs: str | None = None,
+    needs: str | Sequence[str] | None = None,
     timeout: float = 30,
-    effect: Effect = "once",
+    effect: Effect | None = None,
+    idempotent: bool = False,
     name: str | None = None,
     listed: bool = True,
+    approve: bool = False,
+    max_output: int | None = None,
+    trusted_args: Sequence[str] = (),
 ) -> Callable[[Function], Function]: ...
 
 
@@ -56,21 +65,41 @@ def syscall(
     function: Function | None = None,
     /,
     *,
-    needs: str | None = None,
+    needs: str | Sequence[str] | None = None,
     timeout: float = 30,
-    effect: Effect = "once",
+    effect: Effect | None = None,
+    idempotent: bool = False,
     name: str | None = None,
     listed: bool = True,
+    approve: bool = False,
+    max_output: int | None = None,
+    trusted_args: Sequence[str] = (),
 ) -> Function | Callable[[Function], Function]:
-    """Make a syscall of a function: `def` runs in a worker process, `async def` on a loop.
+    """Make a syscall of a function: `def` runs in a worker process, `async def` on a loop, and one
+    that yields streams.
 
-    `needs` is the capability that a caller must hold, `timeout` is in seconds. Agents read the
-    first paragraph of the docstring; parameters are checked against their annotations. A syscall
-    that is not `listed` is offered to those processes alone that name it among their tools.
+    `needs` is the capability that a caller must hold, or several; `timeout` is in seconds.
+    `idempotent` is short for `effect="idempotent"`. A call of one that wants to be approved
+    (`approve`) is refused until its user has allowed it. `max_output` is the longest result in
+    bytes. `trusted_args` are the arguments that must not come out of an untrusted text. Agents read
+    the first paragraph of the docstring; parameters are checked against their annotations. A
+    syscall that is not `listed` is offered to those processes alone that name it among their tools.
     """
 
     def mark(function: Function) -> Function:
-        setattr(function, MARK, marked(function, needs, timeout, effect, name, listed))
+        made = marked(
+            function,
+            needs=needs,
+            timeout=timeout,
+            effect=effect,
+            idempotent=idempotent,
+            name=name,
+            listed=listed,
+            approve=approve,
+            max_output=max_output,
+            trusted_args=trusted_args,
+        )
+        setattr(function, MARK, made)
         return function
 
     return mark if function is None else mark(function)
@@ -78,11 +107,16 @@ def syscall(
 
 def marked(
     function: Callable[..., Any],
-    needs: str | None = None,
+    *,
+    needs: str | Sequence[str] | None = None,
     timeout: float = 30,
-    effect: Effect = "once",
+    effect: Effect | None = None,
+    idempotent: bool = False,
     name: str | None = None,
     listed: bool = True,
+    approve: bool = False,
+    max_output: int | None = None,
+    trusted_args: Sequence[str] = (),
 ) -> Mark:
     """The mark of a function, once all that `@syscall` was told makes sense."""
     if not inspect.isfunction(function):
@@ -96,15 +130,61 @@ def marked(
             f"a syscall cannot be called {name!r}: lower-case letters, digits and _,"
             " at most 64, a letter first"
         )
+    _check_numbers(name, timeout, max_output)
+    return Mark(
+        name,
+        _needs(name, needs),
+        float(timeout),
+        _effect(name, effect, idempotent),
+        listed,
+        bool(approve),
+        max_output,
+        _parameters(name, function, trusted_args),
+    )
+
+
+def _check_numbers(name: str, timeout: object, max_output: object) -> None:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise TypeError(f"{name}: timeout is a number of seconds, not {timeout!r}")
     if not 0 < timeout < math.inf:
         raise ValueError(f"{name}: timeout is a number of seconds above 0, not {timeout!r}")
+    if max_output is None:
+        return
+    if isinstance(max_output, bool) or not isinstance(max_output, int):
+        raise TypeError(f"{name}: max_output is a number of bytes, not {max_output!r}")
+    if not 0 < max_output <= LONGEST_OUTPUT:
+        raise ValueError(
+            f"{name}: max_output is from 1 to {LONGEST_OUTPUT} bytes, not {max_output}"
+        )
+
+
+def _effect(name: str, effect: Effect | None, idempotent: bool) -> Effect:
+    if effect is None:
+        return "idempotent" if idempotent else "once"
     if effect not in get_args(Effect):
         raise ValueError(f"{name}: effect is pure, idempotent or once, not {effect!r}")
-    if needs is not None and not isinstance(needs, str):
+    if idempotent and effect != "idempotent":
+        raise ValueError(f"{name}: it cannot be both idempotent and {effect}")
+    return effect
+
+
+def _needs(name: str, needs: str | Sequence[str] | None) -> tuple[str, ...]:
+    given = (needs,) if isinstance(needs, str) else needs or ()
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
         raise TypeError(f"{name}: needs is the name of a capability, not {needs!r}")
-    return Mark(name, needs, float(timeout), effect, listed)
+    return tuple(given)
+
+
+def _parameters(name: str, function: Callable[..., Any], trusted: Sequence[str]) -> tuple[str, ...]:
+    """The arguments that must be trusted, if they are arguments."""
+    if isinstance(trusted, str):
+        raise TypeError(f"{name}: trusted_args is a list of names, not {trusted!r}")
+    known = list(inspect.signature(function).parameters)
+    for one in trusted:
+        if one not in known:
+            takes = f"the parameters are {', '.join(known)}" if known else "it takes no arguments"
+            raise ValueError(f"{name}: trusted_args names {one!r}; {takes}")
+    return tuple(trusted)
 
 
 def mark_of(function: object) -> Mark | None:

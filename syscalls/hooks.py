@@ -21,7 +21,7 @@ def register(module: ModuleType) -> pluggy.PluginManager:
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
-    known = [name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")]
+    known = names()
     for name, value in list(vars(module).items()):
         if not inspect.isfunction(value):
             continue
@@ -32,7 +32,7 @@ def register(module: ModuleType) -> pluggy.PluginManager:
             continue
         hook = options["specname"] or name
         if hook not in known:
-            hint = did_you_mean(hook, known) or f"there is {', '.join(known)}"
+            hint = did_you_mean(hook, known) or f"there are {', '.join(known)}"
             raise LoadError(f"no hook {hook}: {hint}", where=where.of_function(value))
         given = inspect.signature(getattr(hookspecs, hook)).parameters
         if strange := [name for name in inspect.signature(value).parameters if name not in given]:
@@ -45,3 +45,14 @@ def register(module: ModuleType) -> pluggy.PluginManager:
     except pluggy.PluginValidationError as error:
         raise LoadError(" ".join(str(error).split("\n")[-1].split())) from error
     return manager
+
+
+def names() -> list[str]:
+    """Of all hooks, in their order."""
+    return [name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")]
+
+
+def implemented(manager: pluggy.PluginManager, module: ModuleType) -> tuple[str, ...]:
+    """The hooks that this plugin implements."""
+    found = {caller.name for caller in manager.get_hookcallers(module) or ()}
+    return tuple(name for name in names() if name in found)

@@ -5,23 +5,31 @@ does not want to stop (a thread cannot be killed, and a second call in the same 
 with it). Each host keeps up to `max_workers` of those and lets calls beyond that wait their turn.
 All `async def` calls share one more worker.
 
-Workers start at the first call, and end after a minute without one.
+Workers start at the first call, and end after a minute without one. When one has crashed the next
+starts at once; when they crash in a row, later and later.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .child import MAYBE, Child
 from .context import Context
 from .decorator import NAME
+from .desk import Desk, SecretOf, no_secrets
 from .errno import EAGAIN, ECANCELED, EINTR, EIO, ETIME, LoadError, SyscallError
 from .invoke import MAX_OUTPUT
+from .patience import Backoff
+from .programs import spec_of
 from .spec import SyscallSpec
-from .wire import Source
+from .wire import Loaded, Observe, Source
+
+MAX_UNSEEN = 1000
+"""Calls that are kept for an observer while it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,12 @@ class HostLimits:
 
     max_workers: int = 4
     max_output: int = MAX_OUTPUT
+    max_memory: int = 2 << 30
+    """Bytes of data of one worker, beside what it maps of files."""
     idle_s: float = 60.0
     load_timeout_s: float = 30.0
     grace_s: float = 1.0
-    """How long a cancelled `async def` may take to notice."""
+    """How long a cancelled `async def`, or a `def` that looks out for it, may take to notice."""
 
 
 DEFAULT_LIMITS = HostLimits()
@@ -52,12 +62,24 @@ class PluginHost:
     """Held by the registry. `name` is the plugin's, in messages."""
 
     def __init__(
-        self, name: str, sources: Sequence[Source], limits: HostLimits = DEFAULT_LIMITS
+        self,
+        name: str,
+        sources: Sequence[Source],
+        limits: HostLimits = DEFAULT_LIMITS,
+        secret_of: SecretOf = no_secrets,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`changed` is called when the plugin turns out to be another one than was loaded."""
         self.name = name
         self.specs: dict[str, SyscallSpec] = {}
         self._sources = tuple(sources)
         self._limits = limits
+        self._secret_of = secret_of
+        self._changed = changed
+        self._backoff = Backoff(name)
+        self._observer: Child | None = None
+        self._unseen: deque[Observe] = deque(maxlen=MAX_UNSEEN)
+        self._observing: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(limits.max_workers)
         self._children: set[Child] = set()
         self._idle: list[Child] = []
@@ -69,17 +91,21 @@ class PluginHost:
         self._retired = False
         self._closed = False
 
-    async def load(self) -> list[SyscallSpec]:
+    async def load(self) -> Loaded:
         """Import the plugin in a first worker; LoadError says why it cannot be."""
         child = await self._start(check=False)
         plugins = {source.plugin for source in self._sources}
-        for spec in child.specs:  # the worker's word alone is not enough
+        for spec in child.loaded.specs:  # the worker's word alone is not enough
             if spec.plugin not in plugins or not NAME.fullmatch(spec.name):
                 self._discard(child)
                 raise LoadError(f"its worker offers what is not its own: {spec.name!r}")
-        self.specs = {spec.name: spec for spec in child.specs}
+        self.know(child.loaded)
         self._rest(child)
-        return list(child.specs)
+        return child.loaded
+
+    def know(self, loaded: Loaded) -> None:
+        """What the plugin brings, when it is known without importing it."""
+        self.specs = {spec.name: spec for spec in loaded.specs}
 
     async def run(
         self, name: str, arguments: Mapping[str, Any], ctx: Context, timeout_s: float
@@ -92,12 +118,52 @@ class PluginHost:
             raise EAGAIN(f"{name} has just been unloaded")
         self._calls += 1
         try:
+            desk = Desk(self.specs[name], ctx.kernel, self._secret_of)
             if self.specs[name].is_async:
-                return await self._run_shared(name, arguments, ctx, timeout_s)
-            return await self._run_alone(name, arguments, ctx, timeout_s)
+                return await self._run_shared(name, arguments, ctx, timeout_s, desk)
+            return await self._run_alone(name, arguments, ctx, timeout_s, desk)
         finally:
             self._calls -= 1
             self._close_if_done()
+
+    async def run_program(self, program: str, task: str, ctx: Context) -> str:
+        """Run a program of the plugin's to its end; its output. Raises SyscallError."""
+        spec = spec_of(program, self.name)
+        self._calls += 1
+        try:
+            desk = Desk(spec, ctx.kernel, self._secret_of)
+            arguments = {"task": task}
+            return await self._run_shared(spec.name, arguments, ctx, spec.timeout_s, desk)
+        finally:
+            self._calls -= 1
+            self._close_if_done()
+
+    def observe(self, seen: Observe) -> None:
+        """Tell the plugin's observer of a call. Whoever is behind, or cannot run, misses it."""
+        if self._closed or self._retired:
+            return
+        child = self._observer
+        if child is not None and child.alive:
+            child.observe(seen)
+            return
+        self._unseen.append(seen)  # the oldest give way
+        if self._observing is None and self._backoff.wait_s == 0:
+            self._observing = asyncio.create_task(self._start_observer())
+            self._chores.add(self._observing)
+            self._observing.add_done_callback(self._chores.discard)
+
+    async def _start_observer(self) -> None:
+        try:
+            if self._observer is not None:
+                self._crashed(self._observer)
+                self._discard(self._observer)
+            self._observer = await self._start()
+            while self._unseen:
+                self._observer.observe(self._unseen.popleft())
+        except SyscallError:
+            self._observer = None
+        finally:
+            self._observing = None
 
     def retire(self) -> None:
         """Close as soon as the calls that are on their way have ended."""
@@ -135,7 +201,7 @@ class PluginHost:
     # ---- def: a worker of one's own -------------------------------------------------------
 
     async def _run_alone(
-        self, name: str, arguments: Mapping[str, Any], ctx: Context, timeout_s: float
+        self, name: str, arguments: Mapping[str, Any], ctx: Context, timeout_s: float, desk: Desk
     ) -> str:
         try:
             async with asyncio.timeout(timeout_s):
@@ -147,14 +213,27 @@ class PluginHost:
             ) from None
         try:
             child = await self._take()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    return await self._call(child, name, arguments, ctx)[1]
-            except TimeoutError:
-                raise _too_long(name, timeout_s) from None
-            finally:
-                self._put_back(child)
+        except BaseException:
+            self._slots.release()
+            raise
+        number, future = self._call(child, name, arguments, ctx, desk)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            raise _too_long(name, timeout_s) from None
         finally:
+            if child.looks_out(number) and not future.done():
+                self._begin(self._end_gently(child, number))
+            else:
+                self._put_back(child)
+                self._slots.release()
+
+    async def _end_gently(self, child: Child, number: int) -> None:
+        try:
+            await child.cancel(number, self._limits.grace_s)
+        finally:
+            self._put_back(child)
             self._slots.release()
 
     async def _take(self) -> Child:
@@ -166,8 +245,16 @@ class PluginHost:
             self._discard(child)
         return await self._start()
 
+    def _crashed(self, child: Child) -> None:
+        """A worker has ended that nobody has ended, or it has done a call."""
+        if child.crashed:
+            self._backoff.failed()
+        elif child.alive:
+            self._backoff.worked()
+
     def _put_back(self, child: Child) -> None:
         """A worker that still runs its call is ended; only so does the call end."""
+        self._crashed(child)
         if child.busy:
             child.kill(ECANCELED("the call was stopped"))
         if child.alive and not self._closed:
@@ -178,7 +265,7 @@ class PluginHost:
     # ---- async def: one worker for all ----------------------------------------------------
 
     async def _run_shared(
-        self, name: str, arguments: Mapping[str, Any], ctx: Context, timeout_s: float
+        self, name: str, arguments: Mapping[str, Any], ctx: Context, timeout_s: float, desk: Desk
     ) -> str:
         async with self._starting_shared:
             child = self._shared
@@ -186,7 +273,7 @@ class PluginHost:
                 child = self._shared = await self._take()
         if timer := self._reapers.pop(child, None):
             timer.cancel()
-        call_id, future = self._call(child, name, arguments, ctx)
+        call_id, future = self._call(child, name, arguments, ctx, desk)
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(future)
@@ -196,8 +283,11 @@ class PluginHost:
             if not future.done():
                 self._begin(self._cancel(child, call_id, name))
             elif not child.alive:
+                if child in self._children:  # the first of those that shared it
+                    self._crashed(child)
                 self._discard(child)
             elif not child.busy:
+                self._crashed(child)
                 self._reap_later(child)
 
     async def _cancel(self, child: Child, call_id: int, name: str) -> None:
@@ -216,25 +306,33 @@ class PluginHost:
     # ---- workers --------------------------------------------------------------------------
 
     def _call(
-        self, child: Child, name: str, arguments: Mapping[str, Any], ctx: Context
+        self, child: Child, name: str, arguments: Mapping[str, Any], ctx: Context, desk: Desk
     ) -> tuple[int, asyncio.Future[str]]:
-        return child.call(name, dict(arguments), ctx.pid, ctx.call_id, str(ctx.root))
+        return child.call(name, dict(arguments), ctx.pid, ctx.call_id, str(ctx.root), desk)
 
     async def _start(self, *, check: bool = True) -> Child:
         limits = self._limits
+        if check:
+            await self._backoff.wait()
         try:
             child = await Child.start(
-                self.name, self._sources, limits.max_output, limits.load_timeout_s
+                self.name,
+                self._sources,
+                limits.max_output,
+                limits.max_memory,
+                limits.load_timeout_s,
             )
         except LoadError as error:
             if not check:
                 raise
+            self._backoff.failed()
             raise EIO(f"the plugin {self.name} can no longer be loaded: {error}") from None
         except OSError as error:
             raise EAGAIN(f"no worker for {self.name}: {error}") from error
         self._children.add(child)
-        if check and {spec.name: spec for spec in child.specs} != self.specs:
+        if check and {spec.name: spec for spec in child.loaded.specs} != self.specs:
             self._discard(child)
+            self._changed()
             raise EAGAIN(
                 f"the plugin {self.name} has changed on disk since it was loaded",
                 hint="try again when it is reloaded",
@@ -263,6 +361,8 @@ class PluginHost:
     def _discard(self, child: Child) -> None:
         if child is self._shared:
             self._shared = None
+        if child is self._observer:
+            self._observer = None
         if child in self._children:
             self._children.remove(child)
             self._begin(child.end())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from . import where
-from .context import Context
+from .context import AnyContext
 from .errno import ECANCELED, EIO, ENOMEM, SyscallError
 from .loader import Syscall
 
@@ -22,27 +22,82 @@ MAX_OUTPUT = 64 * 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def invoke(call: Syscall, given: Mapping[str, Any], ctx: Context, max_output: int) -> str:
+def invoke(call: Syscall, given: Mapping[str, Any], ctx: AnyContext, max_output: int) -> str:
     """Call a `def`. Raises SyscallError only."""
     with _failures(call):
         values = call.arguments.bind(given, ctx)
-        return render(call.function(**values), max_output)
+        limit = call.spec.max_output or max_output
+        result = call.function(**values)
+        return stream(result, ctx, limit) if call.spec.streams else render(result, limit)
 
 
 async def invoke_async(
-    call: Syscall, given: Mapping[str, Any], ctx: Context, max_output: int
+    call: Syscall, given: Mapping[str, Any], ctx: AnyContext, max_output: int
 ) -> str:
     """Call an `async def`. Raises SyscallError, and CancelledError if this task is cancelled."""
     with _failures(call):
         values = call.arguments.bind(given, ctx)
+        limit = call.spec.max_output or max_output
         try:
+            if call.spec.streams:
+                return await stream_async(call.function(**values), ctx, limit)
             result = await call.function(**values)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             raise ECANCELED(f"{call.spec.name} called itself off") from None
-        return render(result, max_output)
+        return render(result, limit)
+
+
+class _Pieces:
+    """The pieces of a result, told as they come and kept for its end."""
+
+    def __init__(self, ctx: AnyContext, max_output: int) -> None:
+        self._ctx = ctx
+        self._left = max_output
+        self._kept: list[str] = []
+
+    def take(self, piece: object) -> bool:
+        """Is there room for more?"""
+        text = clean(piece) if isinstance(piece, str) else f"{render(piece, self._left)}\n"
+        data = text.encode()
+        if len(data) > self._left:
+            text = data[: self._left].decode(errors="ignore")
+        self._left -= len(data)
+        self._kept.append(text)
+        if self._ctx.line is not None and text:
+            self._ctx.line.tell("output", text)
+        if self._left < 0:
+            self._kept.append("\n[cut here: there was more]")
+        return self._left >= 0
+
+    def __str__(self) -> str:
+        return "".join(self._kept) or "done"
+
+
+def stream(pieces: Iterable[object], ctx: AnyContext, max_output: int) -> str:
+    """What a generator yields: texts follow each other, anything else is a line of JSON. One that
+    yields more than may be told is closed."""
+    told = _Pieces(ctx, max_output)
+    for piece in pieces:
+        if not told.take(piece):
+            getattr(pieces, "close", lambda: None)()
+            break
+    return str(told)
+
+
+async def stream_async(pieces: AsyncIterable[object], ctx: AnyContext, max_output: int) -> str:
+    """The same of an asynchronous one."""
+    told = _Pieces(ctx, max_output)
+    try:
+        async for piece in pieces:
+            if not told.take(piece):
+                break
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+    return str(told)
 
 
 @contextmanager

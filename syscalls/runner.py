@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from .context import Context
+from .desk import Desk, SecretOf, no_secrets
 from .errno import ETIME
 from .host import PluginHost
 from .invoke import MAX_OUTPUT, invoke_async
@@ -24,16 +26,24 @@ class Runner(Protocol):
 class InKernel:
     """Built-in `async def`s, on the kernel's own loop: they need the kernel's services."""
 
-    def __init__(self, calls: Iterable[Syscall], max_output: int = MAX_OUTPUT) -> None:
+    def __init__(
+        self,
+        calls: Iterable[Syscall],
+        max_output: int = MAX_OUTPUT,
+        secret_of: SecretOf = no_secrets,
+    ) -> None:
         self._calls = {call.spec.name: call for call in calls}
         self._max_output = max_output
+        self._secret_of = secret_of
 
     async def run(
         self, name: str, arguments: Mapping[str, Any], ctx: Context, timeout_s: float
     ) -> str:
+        call = self._calls[name]
+        ctx = replace(ctx, line=Desk(call.spec, ctx.kernel, self._secret_of))
         try:
             async with asyncio.timeout(timeout_s):
-                return await invoke_async(self._calls[name], arguments, ctx, self._max_output)
+                return await invoke_async(call, arguments, ctx, self._max_output)
         except TimeoutError:
             raise ETIME(f"{name} ran longer than {timeout_s:g} s and was stopped") from None
 

@@ -178,8 +178,31 @@ class NoteServices(Protocol):
         ...
 
 
+class CallServices(Protocol):
+    """What a call tells those who watch its process, and what it asks of the model."""
+
+    def progress(self, name: str, text: str) -> None:
+        """How far the syscall of that name is."""
+        ...
+
+    def output(self, name: str, text: str) -> None:
+        """A piece of its result."""
+        ...
+
+    async def ask(self, prompt: str, max_tokens: int) -> str:
+        """What the model answers, asked by a child of the caller's that has no tools. Raises
+        EAGAIN, EIO."""
+        ...
+
+
 class KernelServices(
-    ProcessServices, MessageServices, SharedServices, MemoryServices, NoteServices, Protocol
+    CallServices,
+    ProcessServices,
+    MessageServices,
+    SharedServices,
+    MemoryServices,
+    NoteServices,
+    Protocol,
 ):
     """What the kernel does for a built-in syscall, on behalf of the process that calls it.
 

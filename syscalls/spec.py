@@ -22,13 +22,27 @@ class SyscallSpec(BaseModel):
     """The whole docstring."""
     parameters: dict[str, Any]
     needs: str | None
+    """The capabilities that a caller must hold, with commas between them."""
     timeout_s: float
     effect: Effect
     listed: bool = True
     """Is it offered to every process, or to those that name it?"""
+    approve: bool = False
+    """Is it refused until its user has allowed it?"""
+    max_output: int | None = None
+    """Longest result in bytes; None: as long as any."""
+    trusted_args: tuple[str, ...] = ()
+    """Arguments that must not come out of an untrusted text."""
+    example: str = ""
+    streams: bool = False
+    """Does its result come in pieces?"""
     is_async: bool
     source: str
     """Where it is written, as "grep.py:12"."""
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in (self.needs or "").split(",") if part.strip())
 
     def tool(self) -> dict[str, Any]:
         """The form in which chat templates and OpenAI's API take a tool."""

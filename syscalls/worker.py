@@ -3,7 +3,8 @@
 A worker imports its plugin, says what it found, and then runs calls. A `def` runs on the main
 thread with no event loop around it, one at a time, in the folder of the process that called: to
 stop it, the host kills the worker. The first `async def` turns the worker into an event loop that
-runs many at once.
+runs many at once. One that has been told of a call of somebody's (`Observe`) runs the plugin's
+observing hooks and nothing else.
 
 Standard output belongs to the plugin (it is the host's log); frames go over a socket of their own.
 """
@@ -17,14 +18,36 @@ import resource
 import signal
 import socket
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from .context import Context
+import pluggy
+
+from . import programs
+from .context import Context, Line
 from .errno import EIO, ENOENT, LoadError, SyscallError
+from .frames import Frames
 from .invoke import clean, cut, invoke, invoke_async
-from .loader import Syscall, load_file, load_module
-from .wire import HEADER, REQUEST, Call, Cancel, Loaded, Raised, Refused, Returned, Start, pack
+from .lines import AwaitingLine, BlockingLine
+from .loader import Plugin, Syscall, load
+from .wire import (
+    HEADER,
+    REQUEST,
+    Answer,
+    Call,
+    Cancel,
+    Loaded,
+    Message,
+    Observe,
+    Offer,
+    Raised,
+    Refused,
+    Request,
+    Returned,
+    Start,
+    pack,
+)
 
 MAX_MESSAGE = 4096
 _PR_SET_PDEATHSIG = 1
@@ -34,16 +57,36 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)  # what a plugin starts cannot speak for it
     die_with(int(sys.argv[2]))
-    be_expendable()
-    start = receive(channel)
+    frames = Frames(channel)
+    start = frames.receive()
     assert isinstance(start, Start), "a host says first what to import"
+    be_expendable(start.max_memory)
     try:
-        calls = load(start)
+        plugins = [load(source) for source in start.sources]
     except LoadError as error:
-        channel.sendall(pack(Refused(message=_short(error.message), where=clean(error.where))))
+        frames.send(Refused(message=_short(error.message), where=clean(error.where)))
         return
-    channel.sendall(pack(Loaded(specs=tuple(call.spec for call in calls.values()))))
-    serve(channel, calls, start.max_output)
+    except MemoryError:
+        frames.send(Refused(message="it ran out of memory while it was imported", where=""))
+        return
+    calls = {call.spec.name: call for plugin in plugins for call in plugin.calls}
+    frames.send(loaded(plugins))
+    Worker(frames, calls | programs.calls(plugins), plugins, start.max_output).serve()
+
+
+def loaded(plugins: list[Plugin]) -> Loaded:
+    return Loaded(
+        specs=tuple(call.spec for plugin in plugins for call in plugin.calls),
+        hooks=tuple(hook for plugin in plugins for hook in plugin.hooks),
+        offers=tuple(
+            Offer(hook=one.hook, name=one.name, summary=clean(one.summary))
+            for plugin in plugins
+            for one in plugin.offers
+        ),
+        files=tuple(file for plugin in plugins for file in plugin.files),
+        path=str(getattr(plugins[0].module, "__file__", "") if plugins else ""),
+        version=str(getattr(plugins[0].module, "__version__", "") if plugins else ""),
+    )
 
 
 def die_with(parent: int) -> None:
@@ -54,105 +97,122 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
-def be_expendable() -> None:
+def be_expendable(max_memory: int) -> None:
     """When memory runs out a worker goes first, not the kernel; and it leaves no core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (max_memory, max_memory))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("800")
 
 
-def load(start: Start) -> dict[str, Syscall]:
-    calls: dict[str, Syscall] = {}
-    for source in start.sources:
-        found = (
-            load_module(source.module, source.plugin)
-            if source.module
-            else load_file(Path(source.file), source.plugin)
-        )
-        calls |= {call.spec.name: call for call in found}
-    return calls
+class Worker:
+    """Runs what its host sends."""
 
+    def __init__(
+        self, frames: Frames, calls: dict[str, Syscall], plugins: list[Plugin], max_output: int
+    ) -> None:
+        self._frames = frames
+        self._calls = calls
+        self._plugins = plugins
+        self._max_output = max_output
 
-def serve(channel: socket.socket, calls: dict[str, Syscall], max_output: int) -> None:
-    """Run `def` after `def`, until the host hangs up or an `async def` comes."""
-    while True:
-        request = receive(channel)
-        if request is None:
-            return
-        assert isinstance(request, Call), "there is nothing to cancel between two calls"
-        if calls[request.name].spec.is_async:
-            asyncio.run(serve_async(channel, calls, max_output, request))
-            return
-        channel.sendall(pack(run(calls[request.name], request, max_output)))
+    def serve(self) -> None:
+        """Run `def` after `def`, until the host hangs up or an `async def` comes."""
+        while True:
+            request = self._frames.receive()
+            if request is None:
+                return
+            if isinstance(request, Call) and self._calls[request.name].spec.is_async:
+                asyncio.run(Loop(self._frames.channel, self._calls, self._max_output).run(request))
+                return
+            if isinstance(request, Call):
+                self._frames.send(self._run(self._calls[request.name], request))
+            elif isinstance(request, Observe):
+                observe([plugin.manager for plugin in self._plugins], request)
+            # A cancellation or an answer may come when its call has just ended.
 
-
-def run(call: Syscall, request: Call, max_output: int) -> Returned | Raised:
-    try:
+    def _run(self, call: Syscall, request: Call) -> Returned | Raised:
+        line = BlockingLine(call.spec, request, self._frames)
         try:
-            os.chdir(request.root)  # so that a plugin's own relative paths begin there
-        except OSError as error:
-            raise ENOENT(f"the process's folder cannot be entered: {error}") from None
-        text = invoke(call, request.arguments, _context(request), max_output)
-    except SyscallError as error:
-        return _raised(request, error)
-    return Returned(id=request.id, text=text)
+            try:
+                os.chdir(request.root)  # so that a plugin's own relative paths begin there
+            except OSError as error:
+                raise ENOENT(f"the process's folder cannot be entered: {error}") from None
+            text = invoke(call, request.arguments, _context(request, line), self._max_output)
+        except SyscallError as error:
+            return _raised(request, error)
+        return Returned(id=request.id, text=text)
 
 
-async def serve_async(
-    channel: socket.socket, calls: dict[str, Syscall], max_output: int, first: Call
-) -> None:
-    """Run every `async def` as it comes, side by side."""
-    reader, writer = await asyncio.open_unix_connection(sock=channel)
-    running: dict[int, asyncio.Task[None]] = {}
+class Loop:
+    """Runs every `async def` as it comes, side by side."""
 
-    async def run_one(request: Call) -> None:
+    def __init__(self, channel: socket.socket, calls: dict[str, Syscall], max_output: int) -> None:
+        self._channel = channel
+        self._calls = calls
+        self._max_output = max_output
+        self._running: dict[int, tuple[asyncio.Task[None], AwaitingLine]] = {}
+        self._writer: asyncio.StreamWriter
+
+    async def run(self, first: Call) -> None:
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._channel)
+        request: Request = first
+        while True:
+            self._take(request)
+            try:
+                size = HEADER.unpack(await reader.readexactly(HEADER.size))[0]
+                request = REQUEST.validate_json(await reader.readexactly(size))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                os._exit(0)  # the host is gone, and nobody waits for those that still run
+
+    def _take(self, request: Request) -> None:
+        if isinstance(request, Call):
+            call = self._calls[request.name]
+            line = AwaitingLine(call.spec, request, self._send)
+            task = asyncio.create_task(self._run_one(call, request, line))
+            self._running[request.id] = task, line
+        elif isinstance(request, Cancel | Answer) and request.id in self._running:
+            task, line = self._running[request.id]
+            if isinstance(request, Answer):
+                line.take(request)
+            else:
+                line.cancel()
+                task.cancel()
+
+    async def _run_one(self, call: Syscall, request: Call, line: AwaitingLine) -> None:
         try:
             text = await invoke_async(
-                calls[request.name], request.arguments, _context(request), max_output
+                call, request.arguments, _context(request, line), self._max_output
             )
-            writer.write(pack(Returned(id=request.id, text=text)))
+            self._send(Returned(id=request.id, text=text))
         except SyscallError as error:
-            writer.write(pack(_raised(request, error)))
+            self._send(_raised(request, error))
         except asyncio.CancelledError:
-            writer.write(pack(_raised(request, EIO("cancelled"))))
+            self._send(_raised(request, EIO("cancelled")))
         finally:
-            del running[request.id]
+            del self._running[request.id]
 
-    request: Call | Cancel = first
-    while True:
-        if isinstance(request, Call):
-            running[request.id] = asyncio.create_task(run_one(request))
-        elif task := running.get(request.id):
-            task.cancel()
+    def _send(self, message: Message) -> None:
+        self._writer.write(pack(message))
+
+
+def observe(managers: list[pluggy.PluginManager], seen: Observe) -> None:
+    """Run the hooks. One that raises is told on standard error, which is the plugin's log."""
+    for manager in managers:
         try:
-            size = HEADER.unpack(await reader.readexactly(HEADER.size))[0]
-            received = REQUEST.validate_json(await reader.readexactly(size))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            os._exit(0)  # the host is gone, and nobody waits for those that still run
-        assert not isinstance(received, Start)
-        request = received
+            match seen.event:
+                case "before":
+                    manager.hook.llmos_before_syscall(call=seen.call)
+                case "after":
+                    manager.hook.llmos_after_syscall(call=seen.call, text=seen.text)
+                case "failed":
+                    manager.hook.llmos_syscall_failed(call=seen.call, error=seen.text)
+        except Exception:
+            traceback.print_exc()
 
 
-def receive(channel: socket.socket) -> Start | Call | Cancel | None:
-    """The next request; None when the host has hung up."""
-    header = _read(channel, HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    return REQUEST.validate_json(_read(channel, HEADER.unpack(header)[0]))
-
-
-def _read(channel: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        piece = channel.recv(min(size - len(data), 1 << 20))
-        if not piece:
-            break
-        data += piece
-    return bytes(data)
-
-
-def _context(request: Call) -> Context:
-    return Context(pid=request.pid, call_id=request.call_id, root=Path(request.root))
+def _context(request: Call, line: Line) -> Context:
+    return Context(pid=request.pid, call_id=request.call_id, root=Path(request.root), line=line)
 
 
 def _raised(request: Call, error: SyscallError) -> Raised:

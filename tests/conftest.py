@@ -11,6 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # harness.py, real.py, terminal.py, virtual_time.py
 
 from harness import KernelProcess, Wire, running_kernel
+from llmos.kernel.pytest_plugin import llmos_kernel
+
+__all__ = ["llmos_kernel"]  # by name: pytest need not have it as a plugin
 
 
 @pytest.fixture(scope="session")

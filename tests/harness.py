@@ -151,6 +151,16 @@ class KernelProcess:
         self._wait(lambda: self._engine_state() == "ready")
         return self
 
+    def plugin_in_use(self, name: str) -> KernelProcess:
+        """Wait until a plugin is in use."""
+        self._wait(lambda: name in self._plugins_in_use())
+        return self
+
+    def _plugins_in_use(self) -> set[str]:
+        with self.wire() as wire:
+            found = wire.get("plugins")["plugins"]
+        return {one["name"] for one in found if one["enabled"] and not one["error"]}
+
     def wire(self) -> Wire:
         return Wire(self.socket)
 

@@ -121,7 +121,8 @@ async def test_an_outside_package_cannot_pass_for_built_in(
     outside = {r.name: r for r in registry.records() if r.origin == "package evil"}
     assert outside["files"].syscalls == outside["clock"].syscalls == ()
     assert outside["files"].error == (
-        "the plugin name files is built in and cannot be taken: rename it"
+        "the plugin name files is built in and cannot be taken:"
+        " llmos plugins alias 'package evil' NAME gives it another"
     )
     spec = registry.table.find("read_file")
     assert spec is not None

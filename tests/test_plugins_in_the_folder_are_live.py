@@ -13,7 +13,8 @@ import pytest
 from llmos.syscalls import Context
 from llmos.syscalls.dispatch import Dispatcher
 from llmos.syscalls.errno import ENOSYS
-from llmos.syscalls.registry import PluginRecord, PluginRegistry
+from llmos.syscalls.records import PluginRecord
+from llmos.syscalls.registry import PluginRegistry
 
 
 @asynccontextmanager

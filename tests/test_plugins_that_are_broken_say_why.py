@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,28 @@ BROKEN = {
         HEAD + "@syscall\ndef grep(pattern: 'Patern') -> str:\n    'Find.'\n",
         "grep: an annotation cannot be read: NameError: name 'Patern' is not defined (bad.py:3)",
     ),
-    "a generator": (
-        HEAD + "@syscall\ndef grep(pattern: str):\n    yield pattern\n",
-        "grep: it yields, and a syscall returns its result (bad.py:3)",
+    "a def that takes the context of an async def": (
+        "from llmos import AsyncContext, syscall\n"
+        "@syscall\ndef grep(ctx: AsyncContext) -> str:\n    'Find.'\n",
+        "grep: a def takes ctx: Context (bad.py:3)",
+    ),
+    "a def that returns a promise": (
+        HEAD + "from collections.abc import Awaitable\n"
+        "@syscall\ndef grep(text: str) -> Awaitable[str]:\n    'Find.'\n",
+        "grep: it returns a promise: write async def (bad.py:4)",
+    ),
+    "a pattern that the engine cannot constrain": (
+        HEAD + "from typing import Annotated\nfrom pydantic import Field\n"
+        "@syscall\ndef grep(word: Annotated[str, Field(pattern=r'\\bfoo')]) -> str:\n    'Find.'\n",
+        "grep: parameter word: the pattern \\bfoo has a word boundary (\\b), which the engine"
+        " cannot constrain: check it inside the function (bad.py:5)",
+    ),
+    "a pattern deep inside that the engine cannot constrain": (
+        HEAD + "from pydantic import BaseModel, Field\n"
+        "class Query(BaseModel):\n    word: str = Field(json_schema_extra={'pattern': r'(a)\\1'})\n"
+        "@syscall\ndef grep(queries: list[Query]) -> str:\n    'Find.'\n",
+        "grep: parameter queries: the pattern (a)\\1 has a reference back (\\1), which the engine"
+        " cannot constrain: check it inside the function (bad.py:6)",
     ),
     "two syscalls of one name": (
         HEAD
@@ -71,6 +91,34 @@ BROKEN = {
     "an effect that is none": (
         HEAD + "@syscall(effect='twice')\ndef grep(): 'Find.'\n",
         "ValueError: grep: effect is pure, idempotent or once, not 'twice' (bad.py:2)",
+    ),
+    "two effects at once": (
+        HEAD + "@syscall(effect='pure', idempotent=True)\ndef grep(): 'Find.'\n",
+        "ValueError: grep: it cannot be both idempotent and pure (bad.py:2)",
+    ),
+    "an output without end": (
+        HEAD + "@syscall(max_output=1 << 30)\ndef grep(): 'Find.'\n",
+        "ValueError: grep: max_output is from 1 to 1048576 bytes, not 1073741824 (bad.py:2)",
+    ),
+    "an output that is no number": (
+        HEAD + "@syscall(max_output='much')\ndef grep(): 'Find.'\n",
+        "TypeError: grep: max_output is a number of bytes, not 'much' (bad.py:2)",
+    ),
+    "a trusted argument that is none": (
+        HEAD + "@syscall(trusted_args=['pth'])\ndef grep(path: str): 'Find.'\n",
+        "ValueError: grep: trusted_args names 'pth'; the parameters are path (bad.py:2)",
+    ),
+    "trusted arguments as one text": (
+        HEAD + "@syscall(trusted_args='path')\ndef grep(path: str): 'Find.'\n",
+        "TypeError: grep: trusted_args is a list of names, not 'path' (bad.py:2)",
+    ),
+    "a capability that is none": (
+        HEAD + "@syscall(needs=3)\ndef grep(): 'Find.'\n",
+        "TypeError: grep: needs is the name of a capability, not 3 (bad.py:2)",
+    ),
+    "an option that @syscall does not have": (
+        HEAD + "@syscall(time_out=3)\ndef grep(): 'Find.'\n",
+        "TypeError: syscall() got an unexpected keyword argument 'time_out' (bad.py:2)",
     ),
     "a timeout that is none": (
         HEAD + "@syscall(timeout=0)\ndef grep(): 'Find.'\n",
@@ -99,7 +147,7 @@ BROKEN = {
     ),
     "a hook of another name": (
         HEAD + "@hookimpl\ndef on_start(): return []\n",
-        "no hook on_start: there is llmos_syscalls (bad.py:3)",
+        "no hook on_start: there are llmos_syscalls, llmos_programs, llmos_verbs,",
     ),
     "a hook without its marker": (
         "def llmos_syscalls(): return []\n",
@@ -112,6 +160,27 @@ BROKEN = {
     "a hook that fails": (
         HEAD + "@hookimpl\ndef llmos_syscalls():\n    return [1 / 0]\n",
         "llmos_syscalls: ZeroDivisionError: division by zero (bad.py:4)",
+    ),
+    "a hook that returns something else": (
+        HEAD + "@hookimpl\ndef llmos_programs():\n    return ['twice']\n",
+        "llmos_programs returns a dict of names, not list",
+    ),
+    "a program that cannot be awaited": (
+        HEAD + "def twice(ctx, task): pass\n"
+        "@hookimpl\ndef llmos_programs():\n    return {'twice': twice}\n",
+        "llmos_programs: twice is no async def",
+    ),
+    "a policy of a name that cannot be": (
+        HEAD + "@hookimpl\ndef llmos_eviction_policies():\n    return {'my.own': dict}\n",
+        "llmos_eviction_policies: 'my.own' is no name: letters, digits, _ and -, a letter first",
+    ),
+    "a policy that cannot be made": (
+        HEAD + "@hookimpl\ndef llmos_eviction_policies():\n    return {'own': 3}\n",
+        "llmos_eviction_policies: own is 3, which cannot be called",
+    ),
+    "a verb that is none": (
+        HEAD + "@hookimpl\ndef llmos_verbs():\n    return ['tide']\n",
+        "llmos_verbs: 'tide' is no Verb with an async def as its handler",
     ),
     "a hook that returns no functions": (
         HEAD + "@hookimpl\ndef llmos_syscalls():\n    return ['grep']\n",
@@ -157,6 +226,27 @@ async def test_a_broken_plugin_is_a_record_and_all_others_work(tmp_path: Path) -
     await registry.close()
 
 
+async def test_an_error_deep_inside_a_package_is_shown_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    (site / "acme").mkdir(parents=True)
+    (site / "acme" / "__init__.py").write_text("from . import deep\n")
+    (site / "acme" / "deep.py").write_text("import os\n\nimport nump\n")
+    info = site / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[llmos]\nacme = acme\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", f"{site}:{os.environ.get('PYTHONPATH', '')}")
+    registry = PluginRegistry(tmp_path / "user", environ={})
+    await registry.load()
+    (record,) = (one for one in registry.records() if one.name == "acme")
+    await registry.close()
+    assert record.error == "ModuleNotFoundError: No module named 'nump' (deep.py:3)"
+    assert record.syscalls == ()
+
+
 async def test_an_import_without_end_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "slow.py"
     file.write_text("while True: pass\n")
@@ -174,8 +264,8 @@ async def test_a_plugin_cannot_speak_for_another(tmp_path: Path) -> None:
     file.write_text(
         "import llmos.syscalls.loader as loader\n"
         "from llmos import syscall\n"
-        "make = loader._make\n"
-        "loader._make = lambda function, mark, plugin: make(function, mark, 'files')\n"
+        "make = loader.make_syscall\n"
+        "loader.make_syscall = lambda function, mark, plugin: make(function, mark, 'files')\n"
         "@syscall\ndef lie() -> str:\n    'Lie.'\n"
     )
     host = PluginHost("liar", [Source(plugin="liar", file=str(file))])

@@ -59,19 +59,24 @@ def test_both_are_refused_in_any_order(order: tuple[Owner, ...]) -> None:
     assert [spec.name for spec in table.specs()] == ["read_file", "tide", "wc"]
     clash = (
         "the syscall grep is claimed by acme (package acme-tools) and zeta (file zeta.py),"
-        " so none of them has it: rename one"
+        " so none of them has it: llmos plugins alias {} NAME gives it another"
     )
-    taken = "the syscall read_file is built in and cannot be taken: rename it"
-    assert table.errors(ACME) == [clash]
-    assert sorted(table.errors(ZETA)) == sorted([clash, taken])
+    taken = (
+        "the syscall read_file is built in and cannot be taken:"
+        " llmos plugins alias zeta.read_file NAME gives it another"
+    )
+    assert table.errors(ACME) == [clash.format("acme.grep")]
+    assert sorted(table.errors(ZETA)) == sorted([clash.format("zeta.grep"), taken])
     assert table.errors(FILES) == []
     assert table.lookup("read_file").spec.plugin == "files"
     with pytest.raises(ENOSYS) as caught:
         table.lookup("grep")
     assert str(caught.value) == (
         "ENOSYS: no syscall grep (acme (package acme-tools) and zeta (file zeta.py)"
-        " both claim it, so neither has it)"
+        " both claim it, so neither has it: call acme.grep or zeta.grep)"
     )
+    assert table.lookup("acme.grep").spec.plugin == "acme"
+    assert table.lookup("zeta.grep").spec.plugin == "zeta"
 
 
 def test_when_one_goes_the_other_gets_it() -> None:
@@ -93,9 +98,10 @@ def test_two_plugins_of_one_name_are_refused_whole(first: int) -> None:
     assert table.specs() == []
     error = (
         "the plugin name acme is claimed by acme (file acme.py) and acme (package acme-tools),"
-        " so none of them has it: rename one"
+        " so none of them has it: llmos plugins alias {!r} NAME gives it another"
     )
-    assert table.errors(file) == table.errors(package) == [error]
+    for owner in (file, package):
+        assert table.errors(owner) == [error.format(owner.origin)]
 
 
 def test_the_name_of_a_built_in_plugin_cannot_be_taken() -> None:
@@ -105,7 +111,8 @@ def test_the_name_of_a_built_in_plugin_cannot_be_taken() -> None:
     table.put(FILES, CLAIMS[FILES])
     assert [spec.name for spec in table.specs()] == ["read_file"]
     assert table.errors(mimic) == [
-        "the plugin name files is built in and cannot be taken: rename it"
+        "the plugin name files is built in and cannot be taken:"
+        " llmos plugins alias 'file files.py' NAME gives it another"
     ]
 
 
@@ -121,6 +128,9 @@ async def test_the_records_of_both_name_both_owners(tmp_path: Path) -> None:
         assert records[name].syscalls == ()
         assert "acme (file " in records[name].error
         assert "zeta (file " in records[name].error
-    assert records["mimic"].error == "the syscall now is built in and cannot be taken: rename it"
+    assert records["mimic"].error == (
+        "the syscall now is built in and cannot be taken:"
+        " llmos plugins alias mimic.now NAME gives it another"
+    )
     assert records["clock"].syscalls == ("now",)
     await registry.close()

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pytest
 from pydantic import BaseModel, Field
 
 from llmos import Context, syscall
 from llmos.syscalls.arguments import read_signature
 from llmos.syscalls.docstring import read_docstring
+from llmos.syscalls.errno import EINVAL
+from llmos.syscalls.invoke import invoke
 from llmos.syscalls.loader import load_file
 
 
@@ -136,7 +139,7 @@ def test_the_spec_of_a_plugin_in_a_file(tmp_path: Path) -> None:
         '    """Tell the tide."""\n'
     )
     grep, tide = load_file(file, "search")
-    assert grep.spec.model_dump() == {
+    assert grep.spec.model_dump(exclude_defaults=True) == {
         "name": "grep",
         "plugin": "search",
         "summary": "Search.",
@@ -153,7 +156,6 @@ def test_the_spec_of_a_plugin_in_a_file(tmp_path: Path) -> None:
         "needs": "fs.read",
         "timeout_s": 5.0,
         "effect": "pure",
-        "listed": True,
         "is_async": False,
         "source": "search.py:12",
     }
@@ -172,6 +174,55 @@ def test_the_spec_of_a_plugin_in_a_file(tmp_path: Path) -> None:
             },
         },
     }
+
+
+def test_what_no_grammar_can_hold_a_model_to_is_checked_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "pick.py"
+    file.write_text(
+        "from typing import Annotated\nfrom pydantic import Field\nfrom llmos import syscall\n"
+        "@syscall\ndef pick(\n"
+        "    step: Annotated[int, Field(multiple_of=5)],\n"
+        "    code: Annotated[str, Field(pattern='^[a-z]+$', max_length=4)],\n"
+        "    when: Annotated[str, Field(pattern=r'^\\d+\\\\b$')] = '',\n"  # a backslash, a b
+        ") -> str:\n    'Pick.'\n    return 'picked'\n"
+    )
+    (pick,) = load_file(file, "pick")
+    ctx = Context(pid=1, call_id="1", root=tmp_path)
+    good = {"step": 10, "code": "abcd"}
+    assert invoke(pick, good, ctx, 100) == "picked"
+    for wrong, message in (
+        ({"step": 7}, "step: expected a multiple of 5, got 7"),
+        ({"code": "abcde"}, "code: expected"),
+    ):
+        with pytest.raises(EINVAL, match=message):
+            invoke(pick, good | wrong, ctx, 100)
+
+
+def test_the_docstring_is_cut_into_what_it_says_of_what(tmp_path: Path) -> None:
+    file = tmp_path / "search.py"
+    file.write_text(
+        "from llmos import syscall\n"
+        "@syscall(needs=['fs.read', 'net.http'], idempotent=True, approve=True, max_output=500,\n"
+        "         trusted_args=['path'])\n"
+        "def grep(pattern: str, path: str = '.') -> str:\n"
+        '    """Search files.\n\n'
+        "    It may take long.\n\n"
+        "    Args:\n        pattern: what to look for,\n            in whatever case\n"
+        "        path: where\n\n"
+        '    Example:\n        grep(pattern="tide")\n        grep(pattern="ebb")\n\n'
+        '    It follows links.\n    """\n'
+    )
+    (grep,) = load_file(file, "search")
+    spec = grep.spec
+    assert spec.summary == "Search files."
+    assert spec.description == "Search files.\n\nIt may take long.\n\nIt follows links."
+    assert spec.example == 'grep(pattern="tide")\ngrep(pattern="ebb")'
+    assert spec.parameters["properties"]["pattern"]["description"] == (
+        "what to look for, in whatever case"
+    )
+    assert (spec.needs, spec.capabilities) == ("fs.read, net.http", ("fs.read", "net.http"))
+    assert (spec.effect, spec.approve, spec.max_output) == ("idempotent", True, 500)
+    assert spec.trusted_args == ("path",)
 
 
 def test_a_decorated_function_is_still_a_function() -> None:

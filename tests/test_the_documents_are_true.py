@@ -15,6 +15,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/memory.md",
+    "docs/plugins.md",
     "docs/processes.md",
     "pilot/MODEL_CARD.md",
 )
@@ -49,6 +50,33 @@ def test_every_verb_that_the_readme_shows_is_one() -> None:
     ).stdout
     verbs = set(re.findall(r"^\s*([a-z]+)\b", help_text, re.MULTILINE))
     assert {"run", "ps", "boot"} <= shown <= verbs, shown - verbs
+
+
+def test_the_plugins_of_the_page_about_plugins_are_whole(tmp_path: Path) -> None:
+    from llmos.syscalls.loader import load_file
+
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    whole = [block for block in blocks if "@syscall" in block]
+    names = []
+    for index, block in enumerate(whole):
+        path = tmp_path / f"plugin_{index}.py"
+        path.write_text(block)
+        names += [call.spec.name for call in load_file(path, path.stem)]
+    assert names == ["roll_dice", "sum_up"]
+
+
+def test_every_hook_and_option_of_plugins_is_on_their_page() -> None:
+    import inspect
+
+    from llmos.syscalls.decorator import marked
+    from llmos.syscalls.hooks import names
+
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    options = [name for name in inspect.signature(marked).parameters if name != "function"]
+    assert {"timeout", "approve"} <= set(options)
+    for name in (*names(), *options):
+        assert re.search(rf"`{name}\b", text), f"{name} is not on the page"
 
 
 def test_the_readmes_plugin_is_a_whole_plugin(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ Requests are in a file a topic (`processes`, `memory`, `knowledge`, `pipes`, `su
 
 from __future__ import annotations
 
-from .events import Call, Event, Exit, Result, State, Text, Turn, TurnStatus
+from .events import Call, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
 from .knowledge import (
     AddPassages,
     CitationInfo,
@@ -88,7 +88,7 @@ from .scheduling import (
     WhyInfo,
 )
 from .supervision import ChildSpec, Link, Restart, Strategy, Supervise, Supervision, Unlink
-from .system import Halt, Plugins, Status, Syscalls
+from .system import DecidePlugin, Halt, Plugins, Status, Syscalls
 
 __all__ = [
     "MAX_LINE",
@@ -100,6 +100,7 @@ __all__ = [
     "Checkpoint",
     "ChildSpec",
     "CitationInfo",
+    "DecidePlugin",
     "Detach",
     "DiskUsage",
     "DocumentInfo",
@@ -165,6 +166,8 @@ __all__ = [
     "SyscallInfo",
     "Syscalls",
     "Text",
+    "Told",
+    "ToldKind",
     "Turn",
     "TurnStatus",
     "Unlink",

@@ -28,6 +28,22 @@ class Call:
     arguments: dict[str, Any]
 
 
+ToldKind = Literal["progress", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A syscall tells something while it runs: how far it is, or a piece of its output (which its
+    result holds again)."""
+
+    event: ClassVar[str] = "told"
+    pid: int
+    call_id: str
+    name: str
+    kind: ToldKind
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """A syscall has ended; `text` is what the agent will read."""
@@ -73,4 +89,4 @@ class Exit:
     output: str
 
 
-Event = Text | Call | Result | Turn | State | Exit
+Event = Text | Call | Told | Result | Turn | State | Exit

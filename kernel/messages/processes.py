@@ -41,7 +41,7 @@ class Spawn:
     `tools` are the syscalls that it is offered (None: the usual ones). `limits` says how much of
     a resource it may use, `{"tokens": 1000}` or `{"wall_s": [50, 60]}` with a soft and a hard
     limit; never more than its parent may. `budget` is a number of tokens that it may use or pass
-    on to children.
+    on to children. `program` is what runs in it: `agent`, or a plugin's, `acme.twice`.
     """
 
     task: str | None = None
@@ -56,6 +56,7 @@ class Spawn:
     budget: int | None = None
     stdin: int | None = None
     stdout: int | None = None
+    program: str = "agent"
     op: Literal["spawn"] = "spawn"
 
 

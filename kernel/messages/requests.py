@@ -24,7 +24,7 @@ from .processes import (
 )
 from .scheduling import LookAtScheduler, UsePolicy, Why
 from .supervision import Link, Supervise, Unlink
-from .system import Halt, Plugins, Status, Syscalls
+from .system import DecidePlugin, Halt, Plugins, Status, Syscalls
 
 Request = (
     Status
@@ -55,6 +55,7 @@ Request = (
     | Cat
     | Fsck
     | Plugins
+    | DecidePlugin
     | Syscalls
     | LookAtScheduler
     | UsePolicy

@@ -77,7 +77,8 @@ class PageInfo:
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """One plugin. `error` is the true cause why it is not in use, with file and line; or ''."""
+    """One plugin. `error` is the true cause why it is not in use, with file and line; or ''.
+    `offers` is what it brings beside syscalls, as `program acme.twice`."""
 
     name: str
     origin: str
@@ -85,6 +86,10 @@ class PluginInfo:
     syscalls: list[str]
     load_ms: float
     error: str = ""
+    path: str = ""
+    hooks: list[str] = field(default_factory=list)
+    offers: list[str] = field(default_factory=list)
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,11 @@ class SyscallInfo:
     timeout_s: float
     effect: str
     source: str
+    approve: bool = False
+    max_output: int | None = None
+    trusted_args: list[str] = field(default_factory=list)
+    example: str = ""
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True)

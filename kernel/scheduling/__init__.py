@@ -84,7 +84,12 @@ def load(name: str) -> Policy:
     if len(found) > 1:
         owners = ", ".join(sorted(point.value for point in found))
         raise ValueError(f"the scheduling policy {name!r} is offered by more than one: {owners}")
-    policy: Policy = found[0].load()()
+    return checked(name, found[0].load()())
+
+
+def checked(name: str, policy: Policy) -> Policy:
+    """A policy as the queue may use it: one that is not ours is guarded. Raises ValueError for what
+    is none."""
     missing = [part for part in _PARTS if not hasattr(policy, part)]
     if missing:
         raise ValueError(f"the scheduling policy {name!r} has no {', '.join(missing)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...memory.pager import Pager
 from ...memory.swap import Statement
-from .. import deadlock
+from .. import deadlock, messages
 from ..kernel import Kernel
 from ..process import Process, Waiting
 
@@ -38,6 +38,23 @@ class Calling:
         # Unique over all processes, and the same when the kernel makes the call again after a
         # crash: what was done under this key is not done twice.
         self._key = caller.call_key(call_id)
+        self._births = 0
+
+    def _birth_key(self) -> str:
+        """Names the next process that this call makes: the first as the call, so that there is one
+        of it also if it is made again."""
+        self._births += 1
+        return self._key if self._births == 1 else f"{self._key}+{self._births - 1}"
+
+    def progress(self, name: str, text: str) -> None:
+        self._tell("progress", name, text)
+
+    def output(self, name: str, text: str) -> None:
+        self._tell("output", name, text)
+
+    def _tell(self, kind: messages.ToldKind, name: str, text: str) -> None:
+        event = messages.Told(self._caller.pid, self._call_id, name, kind, text)
+        self._kernel.bus.publish(event)
 
     def _change(self, change: tuple[list[Statement], Callable[[], None]]) -> None:
         statements, take_place = change

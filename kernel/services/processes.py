@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ...syscalls.errno import ECHILD, EINVAL, EPERM
+from ...syscalls.errno import ECHILD, EINVAL, EIO, EPERM
 from ...syscalls.services import ExitRecord, ProcessRecord
+from ..limits import parse
 from ..messages import ExitInfo
 from ..process import INIT_PID, Process
 from ..records import read_process
 from ..signals import Signal
 from .calling import Calling
+
+AROUND_A_PROMPT = 512
+"""Tokens, at most: system text and template."""
 
 
 class Processes(Calling):
@@ -23,9 +27,28 @@ class Processes(Calling):
             name=task,
             root=self._caller.root,
             parent=self._caller.pid,
-            spawn_key=self._key,
+            spawn_key=self._birth_key(),
         )
         return process.pid
+
+    async def ask(self, prompt: str, max_tokens: int) -> str:
+        """By a child that has no tools: the caller's limits and budget hold for it. The prompt does
+        not count for `max_tokens`, which is of the answer."""
+        await self._kernel.engine.ready()  # it counts the tokens
+        asked = self._kernel.engine.count_tokens(prompt) + AROUND_A_PROMPT
+        child = await self._kernel.spawn(
+            task=prompt,
+            name="question",
+            root=self._caller.root,
+            parent=self._caller.pid,
+            tools=(),
+            limits=parse({"tokens": asked + max_tokens}),
+            spawn_key=self._birth_key(),
+        )
+        ended = await self.wait(child.pid)
+        if ended.status:
+            raise EIO(f"the model gave no whole answer: {ended.output}")
+        return ended.output
 
     async def fork(self, task: str | None = None) -> int:
         child = await self._kernel.fork(
@@ -33,7 +56,7 @@ class Processes(Calling):
             task=task,
             interactive=False,
             call_id=self._call_id,
-            spawn_key=self._key,
+            spawn_key=self._birth_key(),
         )
         return child.pid
 
