@@ -50,7 +50,8 @@ def costs(policy: str) -> tuple[list[float], list[float]]:
         queue.add(job(pid, head, dice), now)
         now += STEP_S / 10
     running: list[Job] = []
-    dispatches, switches = [], []
+    dispatches: list[float] = []
+    switches: list[float] = []
     clock = time.perf_counter_ns
     while len(dispatches) < ROUNDS:
         now += STEP_S

@@ -1,5 +1,6 @@
-"""Under every policy, with few slots and too little of the engine's memory, all work is done: nothing
-waits for ever, no slot idles while somebody fits, and the account of blocks adds up all the while."""
+"""Under every policy, with few slots and too little of the engine's memory, all work is done:
+nothing waits for ever, no slot idles while somebody fits, and the account of blocks adds up all the
+while."""
 
 from __future__ import annotations
 
@@ -154,9 +155,11 @@ def test_it_is(
 
 def test_a_call_that_is_longer_than_a_quantum_is_made(tmp_path: Path) -> None:
     """What is broken off in a call is lost, so that one which yields in it would never end."""
+
     async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
         writers = [
-            await kernel.spawn(task="long", name=None, root=ROOT, tools=("remember",)) for _ in range(3)
+            await kernel.spawn(task="long", name=None, root=ROOT, tools=("remember",))
+            for _ in range(3)
         ]
         for writer in writers:
             assert await ended(writer, timeout_s=60) == (0, "so it is: done")
