@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errno import ENOENT, did_you_mean
 from ..host import DEFAULT_LIMITS, HostLimits
-from ..registry import PluginRecord
+from ..records import PluginRecord
 from ..table import Owner, SyscallTable
 from . import settings
 from .approvals import Approvals
