@@ -63,7 +63,7 @@ class Births(Plumbing):
             task is not None and above.program != "supervisor"
         ):  # which goes on with what it was told
             self.backlog.check_room(self._unborn.total())
-        if task is None and not interactive:
+        if task is None and not interactive and program != "guest":
             raise EINVAL("a process that is not interactive needs a task")
         pid = self.table.new_pid()
         alone = new_group or parent == INIT_PID

@@ -16,6 +16,7 @@ from ..memory.recall_process import RecallProcess
 from ..memory.swap import SwapDamaged, keep_drafts_of
 from ..syscalls.errno import LoadError
 from ..syscalls.host import HostLimits
+from ..syscalls.mounts.mount_table import MountTable
 from ..syscalls.registry import PluginFiles, PluginRegistry
 from .chosen import embedding_model, engine_driver, eviction_policy
 from .config import KernelConfig, parse
@@ -25,6 +26,7 @@ from .engine.fork import guard_forks
 from .engine.simulated import SimulatedDriver
 from .engine.supervisor import Engine
 from .engine.vllm import VllmDriver, VllmSettings
+from .guest import Guest
 from .journal import JournalError
 from .kernel import Kernel
 from .outsider import Outsider
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 
 PROGRAMS: dict[str, Callable[[Kernel, Process], Running]] = {
     "agent": Stepper,
+    "guest": Guest,
     "supervisor": Overseer,
     OF_PLUGINS: Outsider,
 }
@@ -60,8 +63,10 @@ async def boot(config: KernelConfig) -> None:
     plugins = make_plugins(config)
     eviction_policy(config.eviction, config.plugins_dir)  # a wrong name is told now
     vectors = embedding_model(config.embedding_model, config.plugins_dir)
+    limits = HostLimits(max_memory=config.plugin_memory_mib << 20)
+    mounts = MountTable(plugins.table, config.mounts, config.approvals, limits)
     recall = RecallProcess(config.journal, vectors, config.exact_pages)
-    kernel = Kernel(config, journal, engine, plugins, PROGRAMS, recall=recall)
+    kernel = Kernel(config, journal, engine, plugins, PROGRAMS, recall=recall, mounts=mounts)
 
     await journal.write(lambda connection: keep_drafts_of(connection, config.model))
     recovered = await journal.read(recover)  # before anyone can ask for a process
@@ -73,8 +78,10 @@ async def boot(config: KernelConfig) -> None:
         asyncio.create_task(engine.run(), name="engine"),
         asyncio.create_task(kernel.follow_engine(), name="engine follower"),
     ]
-    await plugins.load()  # before processes step: they must find their syscalls
+    # Before processes step: they must find their syscalls.
+    await asyncio.gather(plugins.load(), mounts.load())
     background.append(asyncio.create_task(plugins.watch(), name="plugin watcher"))
+    background.append(asyncio.create_task(mounts.watch(), name="mount watcher"))
     kernel.start_all()
     log.info("kernel %d is up, %d processes", os.getpid(), kernel.table.num_alive())
 
@@ -85,6 +92,7 @@ async def boot(config: KernelConfig) -> None:
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)  # the engine stops in here
+    await mounts.close()
     await plugins.close()
     await kernel.retrieval.close()
     journal.close()  # last: everything above may still write

@@ -13,6 +13,7 @@ from ..memory import eviction
 from ..memory.embedding import MINILM
 from ..memory.pager import Watermarks
 from ..memory.recall import EXACT_PAGES
+from ..syscalls.mounts.settings import ConfigFile
 from . import scheduling
 from .engine.driver import Sampling
 
@@ -56,12 +57,17 @@ class KernelConfig:
     exact_pages: int = EXACT_PAGES
     watermarks: Watermarks = field(default_factory=Watermarks)
     preview_tokens: int = PREVIEW_TOKENS
+    mounts: tuple[ConfigFile, ...] = ()
     safe_mode: bool = False
     plugin_memory_mib: int = PLUGIN_MEMORY_MIB
 
     @property
     def journal(self) -> Path:
         return self.state_dir / "llmos.db"
+
+    @property
+    def approvals(self) -> Path:
+        return self.state_dir / "approvals.json"
 
     @property
     def reminder_tokens(self) -> int:
@@ -92,6 +98,22 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--state-dir", type=Path, required=True, help="journal, lock and log live here")
     add("--socket", type=Path, help="default: kernel.sock in the state folder")
     add("--plugins-dir", type=Path, help="one-file plugins; default: syscalls in the state folder")
+    add(
+        "--mount",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="MCP servers (mcpServers) and HTTP services (openapi), in JSON; need not be there",
+    )
+    add(
+        "--project-mount",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="the same, of a project: nothing of it runs before `llmos mcp approve`",
+    )
     add("--safe-mode", action="store_true", help="use the built-in plugins alone")
     add(
         "--plugin-memory",
@@ -212,9 +234,15 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         exact_pages=options.exact_pages,
         watermarks=_watermarks(parser, options.high, options.low),
         preview_tokens=options.preview_tokens,
+        mounts=() if options.safe_mode else _mount_files(options.mount, options.project_mount),
         safe_mode=options.safe_mode,
         plugin_memory_mib=options.plugin_memory,
     )
+
+
+def _mount_files(own: Sequence[Path], of_project: Sequence[Path]) -> tuple[ConfigFile, ...]:
+    trusted = [(path, True) for path in own] + [(path, False) for path in of_project]
+    return tuple(ConfigFile(path.expanduser().absolute(), trust) for path, trust in trusted)
 
 
 def _watermarks(parser: argparse.ArgumentParser, high: float, low: float) -> Watermarks:

@@ -22,7 +22,10 @@ from ..memory.pager import Pager
 from ..memory.recall_process import LocalRecall, Recall
 from ..syscalls.dispatch import Dispatcher
 from ..syscalls.errno import EINVAL, ESRCH, SyscallError
+from ..syscalls.mounts.mount_table import MountTable
 from ..syscalls.registry import PluginRegistry
+from ..syscalls.spec import SyscallSpec
+from ..syscalls.table import spoken
 from . import messages
 from .backlog import Backlog
 from .bus import Bus
@@ -34,6 +37,7 @@ from .journal import Journal
 from .knowledge import Knowledge
 from .links import Links
 from .namespaces import Namespaces
+from .offering import Offering
 from .pipe import Pipe
 from .process import Accounting, Process
 from .retrieval import Retrieval
@@ -77,11 +81,14 @@ class Core(ABC):
         programs: Mapping[str, Callable[[Any, Process], Running]],
         clock: Callable[[], float] = time.time,
         recall: Recall | None = None,
+        mounts: MountTable | None = None,
     ) -> None:
         self.config = config
         self.journal = journal
         self.engine = engine
         self.plugins = plugins
+        self.mounts = mounts or MountTable(plugins.table, config.mounts, config.approvals)
+        self.offering = Offering(plugins.table, engine.count_tokens)
         self.dispatcher = Dispatcher(plugins.table, [plugins.observers])
         self.table = ProcessTable()
         policy = scheduling_policy(config.scheduler, config.plugins_dir)
@@ -98,7 +105,10 @@ class Core(ABC):
         self.pager: Pager | None = None
         self.measuring = asyncio.Lock()
         self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
+        self.begun = asyncio.Event()  # set when it is True
         self.parking = False
+        self.guests: set[int] = set()
+        """Those whose client is connected."""
         self.interrupted_calls: set[tuple[int, str]] = set()
         """Calls that a crash cut off and that must not be made again, (pid, call_id)."""
         self.started = time.monotonic()
@@ -158,6 +168,10 @@ class Core(ABC):
             raise ESRCH(f"process {pid} has ended")
         return process
 
+    def at_work(self, process: Process) -> Running | None:
+        """The program that runs in it; None before processes step, or in the midst of an exec."""
+        return self._at_work.get(process.pid)
+
     async def check_program(self, program: str) -> None:
         """Raises EINVAL. While the kernel boots, it waits for plugins before it does."""
         try:
@@ -180,29 +194,37 @@ class Core(ABC):
     async def check_tools(self, tools: Iterable[str] | None) -> None:
         """Raises ENOSYS. While the kernel boots, it waits for plugins before it does."""
         for name in tools or ():
-            if self.plugins.table.find(name) is None:
-                await self.plugins.loaded.wait()
-            self.plugins.table.lookup(name)  # raises ENOSYS, with the nearest name
+            if not self.offering.knows(name):
+                await self.syscalls_known()
+            self.offering.check(name)
+
+    async def syscalls_known(self) -> None:
+        """Until plugins and mounts are loaded, and what is not there does not exist."""
+        await self.plugins.loaded.wait()
+        await self.mounts.loaded.wait()
 
     def new_message_id(self) -> int:
         return next(self._message_ids)
 
     def tools(self, process: Process) -> tuple[ToolSpec, ...]:
         """The syscalls as the process's model sees them, in a fixed order."""
-        table = self.plugins.table
-        names = [spec.name for spec in table.specs()]
-        names += [name for name in process.tools or () if "." in name]
-        offered = ((name, table.find(name)) for name in names if self.offers(process, name))
         return tuple(
-            ToolSpec(name, spec.summary, spec.parameters) for name, spec in offered if spec
+            ToolSpec(spoken(spec.name), spec.summary, spec.parameters)
+            for spec in self.offered(process)
         )
+
+    def offered(self, process: Process) -> list[SyscallSpec]:
+        """The syscalls that the process's model sees, by name."""
+        return self.offering.to(process.tools, self.window_tokens)
+
+    @property
+    def window_tokens(self) -> int | None:
+        """What a prompt may have; None before the engine is ready."""
+        return None if self.pager is None else self.pager.high_tokens
 
     def offers(self, process: Process, name: str) -> bool:
         """Does the process's model see this syscall?"""
-        spec = self.plugins.table.find(name)
-        if spec is None or process.tools is not None:
-            return spec is not None and name in (process.tools or ())
-        return spec.listed
+        return any(spec.name == name for spec in self.offered(process))
 
     def effect_of(self, name: str) -> str:
         """`pure`, `idempotent` or `once`; a call that does not exist has no effect."""

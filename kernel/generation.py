@@ -17,6 +17,7 @@ from ..memory.draft import Draft
 from ..memory.page import Call
 from ..memory.pager import Pager, head
 from ..memory.swap import page_out, write_space
+from ..syscalls.table import spoken
 from . import deadlock, messages
 from .engine.driver import (
     ChatRequest,
@@ -54,6 +55,7 @@ class Generation(Obedience):
             await self._fail(f"no answer after {self._kernel.config.max_steps} steps")
             return
         completion = await self._interruptible(self._converse())
+        meant = self._kernel.plugins.table.meant
         page = process.space.new_page(
             "assistant",
             completion.text,
@@ -61,7 +63,7 @@ class Generation(Obedience):
             calls=tuple(
                 # Ids of our own: unique in the address space, the same after a restart, and nine
                 # digits long, which every chat template takes.
-                Call(f"{len(process.space):06d}{index:03d}", call.name, call.arguments)
+                Call(f"{len(process.space):06d}{index:03d}", meant(call.name), call.arguments)
                 for index, call in enumerate(completion.calls)
             ),
         )
@@ -225,7 +227,9 @@ class Generation(Obedience):
         chat, reminder = [Message("system", space.system)], False
         for entry in space.resident:
             page = entry.page
-            calls = tuple(ToolCall(call.call_id, call.name, call.arguments) for call in page.calls)
+            calls = tuple(
+                ToolCall(call.call_id, spoken(call.name), call.arguments) for call in page.calls
+            )
             text = entry.shown()
             if reminder and page.role == "user":  # one message, as every chat template wants it
                 text = f"{chat.pop().text}\n{text}"

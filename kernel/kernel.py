@@ -71,6 +71,7 @@ class Kernel(Births, Control, Endings):
     def start_all(self) -> None:
         """Step every process that the journal brought back, and from now on each that is born."""
         self.stepping = True
+        self.begun.set()
         for process in self.table:
             if process.adopted and not process.alive:
                 self.errand(self.reap(process))  # the crash came before pid 1 got to it

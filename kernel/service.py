@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from .. import __version__
-from ..memory.swap import read_pages
-from ..syscalls.errno import EINVAL, EPERM, ESRCH, ETIME, SyscallError
+from ..memory.swap import Statement, read_pages
+from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH, ETIME, SyscallError
+from ..syscalls.spec import SyscallSpec
 from . import (
     audit,
     checkpoint,
@@ -21,9 +22,11 @@ from . import (
     listing,
     memory_view,
     messages,
+    mount_view,
     procfs,
     scheduling_view,
 )
+from . import guest as guests
 from .bus import Subscriber
 from .checkpoint_file import read_file, write_file
 from .kernel import Kernel
@@ -128,13 +131,28 @@ class Service:
             case messages.Fsck():
                 num_pages, problems = await audit.audit(self._kernel)
                 return {"pages": num_pages, "problems": problems}
+            case messages.OpenGuest():
+                return await self._open_guest(request, client)
+            case messages.CallSyscall(pid, name, arguments, key):
+                guest = await self._guest(pid, client)
+                return await guest.call(name, arguments, key)
+            case messages.CancelCall(pid, key):
+                (await self._guest(pid, client)).cancel(key)
+            case messages.Offered(pid):
+                await self._kernel.syscalls_known()
+                offered = self._kernel.offered(self._kernel.table.find(pid))
+                return {"syscalls": [_syscall_info(spec) for spec in offered]}
+            case messages.Mounts(name):
+                return {"mounts": mount_view.mounts(self._kernel, name)}
+            case messages.ApproveMount(name):
+                return {"syscalls": mount_view.approve(self._kernel, name)}
             case messages.Plugins():
                 return {"plugins": self._plugins()}
             case messages.DecidePlugin(action, name, value):
                 await self._kernel.plugins.decide(action, name, value)
                 return {"plugins": self._plugins()}
             case messages.Syscalls(name):
-                return {"syscalls": self._syscalls(name)}
+                return {"syscalls": await self._syscalls(name)}
             case messages.LookAtScheduler():
                 return scheduling_view.info(self._kernel)
             case messages.UsePolicy(policy):
@@ -225,6 +243,42 @@ class Service:
             name = next(name for name, one in ENDS.items() if one is end)
             raise EPERM(f"this connection does not hold the {name} end of pipe {pipe_id}")
         return pipe
+
+    async def _open_guest(self, request: messages.OpenGuest, client: Attachable) -> dict[str, int]:
+        kernel = self._kernel
+
+        def claim(process: Process) -> tuple[list[Statement], Callable[[], None]]:
+            return [], lambda: kernel.guests.add(process.pid)
+
+        process = await kernel.spawn(
+            task=None,
+            name=request.name,
+            root=_folder(request.root),
+            program="guest",
+            tools=None if request.tools is None else tuple(request.tools),
+            limits=limits.parse(request.limits),
+            budget=request.budget,
+            along=claim,
+        )
+        if request.attach:
+            client.attach(process.pid, client.send_event)
+        client.at_close(
+            ("guest", process.pid), lambda: kernel.errand(guests.leave(kernel, process))
+        )
+        return {"pid": process.pid}
+
+    async def _guest(self, pid: int, client: Attachable) -> guests.Guest:
+        """A guest of this connection, once it can make calls. Raises EAGAIN, EPERM, ESRCH."""
+        process = self._kernel.living(pid)
+        if not client.will_close(("guest", pid)):
+            raise EPERM(
+                f"process {pid} is no guest of this connection", hint="open_guest makes one"
+            )
+        await self._kernel.begun.wait()
+        running = self._kernel.at_work(process)
+        if not isinstance(running, guests.Guest):
+            raise EAGAIN(f"process {pid} is being replaced", hint="try again when it is over")
+        return running
 
     async def _fork(self, request: messages.Fork, client: Attachable) -> dict[str, int]:
         child = await self._kernel.fork(
@@ -321,32 +375,35 @@ class Service:
                 offers=list(record.offers),
                 enabled=record.enabled,
             )
-            for record in self._kernel.plugins.records()
+            for record in (*self._kernel.plugins.records(), *self._kernel.mounts.records())
         ]
 
-    def _syscalls(self, name: str | None) -> list[messages.SyscallInfo]:
+    async def _syscalls(self, name: str | None) -> list[messages.SyscallInfo]:
         table = self._kernel.plugins.table
+        if name is not None:
+            await self._kernel.check_tools([name])  # waits for it while the kernel boots
         # Raises ENOSYS, with the nearest name.
         specs = table.specs() if name is None else [table.lookup(name).spec]
-        return [
-            messages.SyscallInfo(
-                name=spec.name,
-                plugin=spec.plugin,
-                summary=spec.summary,
-                description=spec.description,
-                parameters=spec.parameters,
-                needs=spec.needs,
-                timeout_s=spec.timeout_s,
-                effect=spec.effect,
-                source=spec.source,
-                approve=spec.approve,
-                max_output=spec.max_output,
-                trusted_args=list(spec.trusted_args),
-                example=spec.example,
-                streams=spec.streams,
-            )
-            for spec in specs
-        ]
+        return [_syscall_info(spec) for spec in specs]
+
+
+def _syscall_info(spec: SyscallSpec) -> messages.SyscallInfo:
+    return messages.SyscallInfo(
+        name=spec.name,
+        plugin=spec.plugin,
+        summary=spec.summary,
+        description=spec.description,
+        parameters=spec.parameters,
+        needs=spec.needs,
+        timeout_s=spec.timeout_s,
+        effect=spec.effect,
+        source=spec.source,
+        approve=spec.approve,
+        max_output=spec.max_output,
+        trusted_args=list(spec.trusted_args),
+        example=spec.example,
+        streams=spec.streams,
+    )
 
 
 def _program(name: str) -> str:

@@ -29,6 +29,8 @@ START_LIMIT_S = 60.0
 HALT_LIMIT_S = 60.0
 POLL_S = 0.1
 LAST_LINES = 15
+PROJECT_FILE = ".mcp.json"
+"""Where other MCP clients look for the servers of a project, too."""
 
 OPTIONS = (
     option("--model", metavar="M", help="a model's name or folder (default: the built-in one)"),
@@ -130,6 +132,12 @@ def _running(paths: Paths) -> KernelStatus | None:
         return None
 
 
+async def boot_if_need_be(ctx: Context) -> None:
+    """For those who cannot do without a kernel; its engine may still start."""
+    if _running(ctx.paths) is None:
+        await _start(ctx)
+
+
 async def _start(ctx: Context) -> KernelStatus:
     """Starts the daemon and waits until it answers."""
     ctx.paths.make_state_dir()
@@ -168,6 +176,8 @@ def _launch(ctx: Context) -> Popen[bytes]:
         *("--state-dir", paths.state_dir),
         *("--socket", paths.socket),
         *("--plugins-dir", paths.plugins),
+        *(f"--mount={file}" for file in paths.mounts),
+        *_project_mounts(),
     ]
     # -P and the state folder: a module in the folder where the user happens to be must not get in.
     command = [sys.executable, "-P", "-m", "llmos.kernel.boot", *where, *_kernel_options(ctx)]
@@ -184,6 +194,14 @@ def _launch(ctx: Context) -> Popen[bytes]:
         )
     finally:
         os.close(log)
+
+
+def _project_mounts() -> list[str]:
+    """What the folder where the kernel is booted brings along."""
+    try:
+        return [f"--project-mount={os.path.join(os.getcwd(), PROJECT_FILE)}"]
+    except FileNotFoundError:  # the folder is gone
+        return []
 
 
 def _kernel_options(ctx: Context) -> list[str]:

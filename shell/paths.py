@@ -1,4 +1,5 @@
-"""Where things lie: the state folder, the kernel's socket, the history, the user's plugins.
+"""Where things lie: the state folder, the kernel's socket, the history, the user's plugins
+and mounts.
 
 Strings and `os.path` on purpose: this runs before every verb, and `pathlib` alone costs a tenth
 of a one-shot verb's CPU budget.
@@ -18,7 +19,7 @@ MAX_SOCKET_PATH = 100
 class Paths:
     """All paths of one llmos. An explicit `state_dir` (the flag) wins over the environment."""
 
-    __slots__ = ("history", "log", "plugins", "socket", "state_dir")
+    __slots__ = ("history", "log", "mounts", "plugins", "socket", "state_dir")
 
     def __init__(self, state_dir: str | None = None) -> None:
         own = state_dir or os.environ.get("LLMOS_STATE_DIR")
@@ -26,7 +27,9 @@ class Paths:
         self.socket = _socket(self.state_dir, is_own=bool(own), is_flag=bool(state_dir))
         self.history = os.path.join(self.state_dir, "history")
         self.log = os.path.join(self.state_dir, "kernel.log")
-        self.plugins = os.path.join(_xdg("CONFIG", "~/.config"), "syscalls")
+        config = _xdg("CONFIG", "~/.config")
+        self.plugins = os.path.join(config, "syscalls")
+        self.mounts = [os.path.join(config, name) for name in ("mcp.json", "openapi.json")]
 
     def make_state_dir(self) -> None:
         """Makes the state folder, for our eyes only, if it is not there yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # isort: off
 from . import running, pipeline, processes, scheduling, signalling, jobs, keeping, memory  # noqa: F401
-from . import knowledge, syscalls, plugins, boot, help  # noqa: F401
+from . import knowledge, syscalls, plugins, calling, mounts, boot, help  # noqa: F401
 
 # isort: on
 from .verb import TABLE

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Self
 
 from pydantic import ValidationError
 
@@ -89,6 +90,9 @@ class _Pending:
 class Child:
     """Made by `Child.start`. `loaded` is what its plugins bring."""
 
+    MODULE = f"{__package__}.worker"
+    """What it runs."""
+
     def __init__(
         self,
         name: str,
@@ -120,14 +124,14 @@ class Child:
         max_output: int,
         max_memory: int,
         load_timeout_s: float,
-    ) -> Child:
+    ) -> Self:
         """A worker that has imported its plugins; LoadError says why one could not be."""
         ours, theirs = socket.socketpair()
         log_out, log_in = os.pipe()
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", f"{__package__}.worker",
+                sys.executable, "-P", "-m", cls.MODULE,
                 str(theirs.fileno()), str(os.getpid()),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log_in, stderr=log_in,
                 cwd="/", env=scrubbed_environment(),
@@ -226,7 +230,12 @@ class Child:
     async def _listen(self) -> None:
         """Hand every answer to the call that waits for it, until the worker ends."""
         try:
-            while isinstance(reply := await self._receive(), Told | Asked | Returned | Raised):
+            while isinstance(
+                reply := await self._receive(), Told | Asked | Returned | Raised | Loaded
+            ):
+                if isinstance(reply, Loaded):
+                    self.loaded_again(reply)
+                    continue
                 if isinstance(reply, Told | Asked):
                     await self._hold_back()
                     self._hear(reply)
@@ -295,6 +304,10 @@ class Child:
             answer = answer.model_copy(update=told)
         if self.alive:
             self._writer.write(pack(answer))
+
+    def loaded_again(self, loaded: Loaded) -> None:
+        """It brings something else from now on. A worker has no reason to say so."""
+        self.kill(self._blame("said twice what it brings"))
 
     async def _receive(self) -> Reply | None:
         """None when the worker has hung up, or said what no worker says."""

@@ -50,6 +50,8 @@ class SyscallTable:
         self._qualified: dict[str, Entry] = {}
         self._refused: dict[str, str] = {}
         self._errors: dict[Owner, list[str]] = {}
+        self._spoken: dict[str, str] = {}
+        self._version = 0
         self._nameless: set[Owner] = set()
 
     def put(self, owner: Owner, entries: Iterable[Entry]) -> None:
@@ -94,6 +96,17 @@ class SyscallTable:
         self._settle()
         return [self._entries[name][1].spec for name in sorted(self._entries)]
 
+    def meant(self, name: str) -> str:
+        """The syscall that a model means: it speaks of `files.read` as `spoken` tells it."""
+        self._settle()
+        return name if name in self._entries else self._spoken.get(name, name)
+
+    @property
+    def version(self) -> int:
+        """Another number after each change."""
+        self._settle()
+        return self._version
+
     def names(self, owner: Owner) -> list[str]:
         """The syscalls that this owner was given."""
         self._settle()
@@ -117,13 +130,17 @@ class SyscallTable:
         for owner in self._without_clashes():
             for entry in self._claims[owner]:
                 entry = self._as_decided(owner, entry)
-                qualified = f"{self.name_of(owner)}.{entry.spec.name}"
+                qualified = _qualified(self.name_of(owner), entry.spec.name)
                 name = self._settings.alias.get(qualified, entry.spec.name)
                 entry = _renamed(entry, name)
                 self._qualified[qualified] = entry
                 claims[name].append((owner, qualified, entry))
         for name, claimants in claims.items():
             self._settle_one(name, claimants)
+        self._spoken = {
+            spoken(name): name for name in (*self._qualified, *self._entries) if "." in name
+        }
+        self._version += 1
 
     def name_of(self, owner: Owner) -> str:
         """What a plugin is called here."""
@@ -178,6 +195,17 @@ class SyscallTable:
             everyone = " and ".join(sorted(map(str, owners)))
             error = f"{what} is claimed by {everyone}, so none of them has it: {mend}"
         self._errors.setdefault(owner, []).append(error)
+
+
+def spoken(name: str) -> str:
+    """A syscall's name as models are told it: many chat templates and parsers of calls take
+    letters, digits, _ and - alone."""
+    return name.replace(".", "__")
+
+
+def _qualified(plugin: str, name: str) -> str:
+    """A syscall's name with its plugin's; that of what is mounted has it already."""
+    return name if name.startswith(f"{plugin}.") else f"{plugin}.{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,13 @@ class Message(BaseModel):
 
 class Source(Message):
     """Where a plugin's code is: a module's name or one file. `folders` are where modules are looked
-    for beside the usual places."""
+    for beside the usual places. What is mounted has no code of ours, and a `mount` that says as
+    JSON where it is."""
 
     plugin: str
     module: str = ""
     file: str = ""
+    mount: str = ""
     folders: tuple[str, ...] = ()
 
 

@@ -98,6 +98,7 @@ class KernelProcess:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="llmos-"))
         self.state_dir = self.folder / "state"
         self.plugins_dir = self.folder / "config" / "llmos" / "syscalls"
+        self.mounts = self.plugins_dir.parent / "mcp.json"  # not there yet; it is live
         self.root = self.folder / "root"
         self.root.mkdir(exist_ok=True)
         self.socket = self.state_dir / "kernel.sock"
@@ -137,6 +138,7 @@ class KernelProcess:
                     "llmos.kernel.boot",
                     f"--state-dir={self.state_dir}",
                     f"--plugins-dir={self.plugins_dir}",
+                    f"--mount={self.mounts}",
                     *self.options,
                 ],
                 stdin=subprocess.DEVNULL,

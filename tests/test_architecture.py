@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "plugins": {"syscalls"},
     "ingest": set(),
     "shell": {"kernel", "ingest"},
+    "gateway": {"shell"},
     "trace": {"kernel", "memory"},
     "pilot": set(),
 }

@@ -14,12 +14,13 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/mcp.md",
     "docs/memory.md",
     "docs/plugins.md",
     "docs/processes.md",
     "pilot/MODEL_CARD.md",
 )
-ROOMS = "kernel|memory|syscalls|plugins|shell|pilot|tests|bench|docs|requirements"
+ROOMS = "gateway|kernel|memory|syscalls|plugins|shell|pilot|tests|bench|docs|requirements"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

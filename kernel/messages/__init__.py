@@ -10,13 +10,15 @@ attached to: `{"event": "text", "pid": 3, "text": "Hi"}`.
 Plain dataclasses on purpose: the client must start without pydantic. The kernel validates what
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
-Requests are in a file a topic (`processes`, `memory`, `knowledge`, `pipes`, `supervision`,
-`scheduling`, `system`) and together in `requests`; `results` and `events` are what comes back.
+Requests are in a file a topic (`processes`, `guests`, `memory`, `knowledge`, `pipes`,
+`supervision`, `scheduling`, `mounts`, `system`) and together in `requests`; `results` and `events`
+are what comes back.
 """
 
 from __future__ import annotations
 
 from .events import Call, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
+from .guests import CallResult, CallSyscall, CancelCall, Offered, OpenGuest
 from .knowledge import (
     AddPassages,
     CitationInfo,
@@ -45,6 +47,7 @@ from .memory import (
     RecallUsage,
     SpaceUsage,
 )
+from .mounts import ApproveMount, MountedTool, MountInfo, Mounts
 from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
 from .processes import (
     Attach,
@@ -93,9 +96,13 @@ from .system import DecidePlugin, Halt, Plugins, Status, Syscalls
 __all__ = [
     "MAX_LINE",
     "AddPassages",
+    "ApproveMount",
     "Attach",
     "BlockInfo",
     "Call",
+    "CallResult",
+    "CallSyscall",
+    "CancelCall",
     "Cat",
     "Checkpoint",
     "ChildSpec",
@@ -128,7 +135,12 @@ __all__ = [
     "LookAtScheduler",
     "MakePipe",
     "MemoryUsage",
+    "MountInfo",
+    "MountedTool",
+    "Mounts",
     "NamespaceInfo",
+    "Offered",
+    "OpenGuest",
     "OpenNamespace",
     "PageInfo",
     "PageRow",

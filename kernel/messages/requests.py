@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .guests import CallSyscall, CancelCall, Offered, OpenGuest
 from .knowledge import KnowledgeRequest
 from .memory import Cat, DiskUsage, Fsck, Pages
+from .mounts import ApproveMount, Mounts
 from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
 from .processes import (
     Attach,
@@ -54,7 +56,13 @@ Request = (
     | DiskUsage
     | Cat
     | Fsck
+    | OpenGuest
+    | CallSyscall
+    | CancelCall
+    | Offered
     | Plugins
+    | Mounts
+    | ApproveMount
     | DecidePlugin
     | Syscalls
     | LookAtScheduler
