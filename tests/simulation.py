@@ -169,7 +169,7 @@ def live_really(
     """The same on real time: with plugins in their workers."""
 
     async def body() -> T:
-        return await _live(Machine(folder, loop, script, **config), main)
+        return await _live(Machine(folder, loop, script, CAPACITY, **config), main)
 
     with asyncio.Runner(loop_factory=RealLoop) as runner:
         loop = cast(RealLoop, runner.get_loop())

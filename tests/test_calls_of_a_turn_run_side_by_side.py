@@ -255,7 +255,7 @@ def test_what_cannot_be_a_batch_is_refused(batch: object, message: str) -> None:
 
     with pytest.raises(TypeError, match=message):
 
-        @syscall(batch=batch)  # type: ignore[call-overload]
+        @syscall(batch=batch)  # type: ignore[call-overload,untyped-decorator]
         def one(number: int) -> int:
             return number
 
