@@ -1,4 +1,4 @@
-"""Files are read by lines, edited exactly, found by patterns, and what was written is taken back."""
+"""Files are read by lines, edited exactly and found by patterns; a write can be taken back."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,8 +65,14 @@ def call(function: Callable[[], bytes], folder: Path, *, bounds: Bounds = Bounds
     it returns is the output. What it imports must be there. Raises EPERM."""
 
     def work(tmp: str) -> None:
+        try:
+            data = function()
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
         with open(1, "wb", closefd=False) as out:
-            out.write(function())
+            out.write(data)
 
     return _box(folder, False, (), bounds, {}, work)
 

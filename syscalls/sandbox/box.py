@@ -32,6 +32,7 @@ TMP_BYTES = 64 << 20
 MAX_OPEN_FILES = 256
 _SPARE_MEMORY = 256 << 20
 _DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
+_AMOUNTS = ("/proc/self/cgroup", "/sys/fs/cgroup")  # where libraries look how much there is
 _ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
 
 
@@ -229,7 +230,7 @@ def _files(box: Box) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What can be read, and what can be written."""
     folder = (box.folder,) if box.writable else ()
     if not box.system:
-        return (box.folder,), ()
+        return (box.folder, *_AMOUNTS), ()
     if box.namespaces:
         return ("/",), (*folder, "/tmp", "/dev")
     return (box.folder, *box.system, *_ETC), (*folder, box.tmp, *_DEVICES)
