@@ -31,4 +31,6 @@ async def select(
 async def receive(ctx: Context, sender: int | None = None, timeout: float | None = None) -> str:
     """Wait for a message, of one process or of any, and read it."""
     message = await ctx.services.receive(sender, timeout_s=timeout)
+    if message.kind != "message":
+        return f"({message.kind}) {message.text}"
     return f"pid {message.sender} says: {message.text}"

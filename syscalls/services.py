@@ -43,6 +43,16 @@ class BlockRecord:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class AlarmRecord:
+    """An alarm of the caller's; `due` in Unix seconds, `cron` if it comes again."""
+
+    number: int
+    due: float
+    cron: str
+    text: str
+
+
 class ProcessServices(Protocol):
     """`wait` raises ECHILD for a pid that is no child of the caller, `kill` ESRCH or EPERM."""
 
@@ -101,6 +111,26 @@ class MessageServices(Protocol):
         timeout_s: float | None = None,
     ) -> str:
         """Which of several things is there first, in words."""
+        ...
+
+
+class AlarmServices(Protocol):
+    """Messages of the kind `alarm` to the caller, set when the call's result is committed."""
+
+    def set_alarm(self, text: str, seconds: float) -> AlarmRecord:
+        """Raises EAGAIN."""
+        ...
+
+    def repeat_alarm(self, text: str, cron: str) -> AlarmRecord:
+        """Raises EAGAIN, EINVAL."""
+        ...
+
+    def list_alarms(self) -> list[AlarmRecord]:
+        """The next first."""
+        ...
+
+    def cancel_alarm(self, alarm: int) -> None:
+        """Raises ENOENT."""
         ...
 
 
@@ -199,6 +229,7 @@ class KernelServices(
     CallServices,
     ProcessServices,
     MessageServices,
+    AlarmServices,
     SharedServices,
     MemoryServices,
     NoteServices,
