@@ -88,6 +88,16 @@ class ProcessServices(Protocol):
 
     async def unlink(self, pid: int) -> None: ...
 
+    async def set_nice(self, pid: int, nice: int) -> None:
+        """Who is not interactive may let others go first, and never the other way round. Raises
+        EINVAL, EPERM, ESRCH."""
+        ...
+
+    async def process_status(self, pid: int) -> str:
+        """What there is to know of the caller, or of a process that it may signal, a line each.
+        Raises EPERM, ESRCH."""
+        ...
+
     def processes(self) -> list[ProcessRecord]: ...
 
 
@@ -100,6 +110,10 @@ class MessageServices(Protocol):
         self, sender: int | None = None, kind: str | None = None, timeout_s: float | None = None
     ) -> MessageRecord:
         """The oldest message that fits, waiting for it if need be. Raises ETIME, EDEADLK."""
+        ...
+
+    def waiting_messages(self) -> list[MessageRecord]:
+        """Those that have not been received, the oldest first."""
         ...
 
     async def select(

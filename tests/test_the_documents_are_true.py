@@ -16,6 +16,7 @@ DOCUMENTS = (
     "docs/architecture.md",
     "docs/memory.md",
     "docs/plugins.md",
+    "docs/plugins-built-in.md",
     "docs/processes.md",
     "pilot/MODEL_CARD.md",
 )
