@@ -80,7 +80,9 @@ class Batch:
         return json.dumps([_tell(one, render) for one in outcomes])
 
 
-def _bound(call: Syscall, given: Mapping[str, Any], ctx: AnyContext) -> dict[str, Any] | SyscallError:
+def _bound(
+    call: Syscall, given: Mapping[str, Any], ctx: AnyContext
+) -> dict[str, Any] | SyscallError:
     try:
         values = call.arguments.bind(given, ctx)
     except SyscallError as error:

@@ -61,7 +61,7 @@ def test_what_waits_to_be_received(tmp_path: Path) -> None:
             pages = [entry.page for entry in reader.space.resident]
             return [page.text for page in pages if page.role == "tool" and "tea" in page.text]
 
-        await until(told)
+        await until(lambda: bool(told()))
         assert told() == [f"pid {reader.pid} says: two lines\n(alarm) tea"]
 
     simulate(tmp_path, main)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -254,6 +256,37 @@ def test_nothing_of_it_goes_on(ctx: Context, level: Level) -> None:
     found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert "main.py" not in found
     assert not (ctx.root / "still-there").exists()
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from llmos.syscalls import sandbox
+level = sandbox.Level[sys.argv[1]]
+sandbox.level = lambda: level
+program = sandbox.Program(lambda tmp: ("sh", "-c", "(sleep 98765.4321 &); sleep 98765.4321"))
+sandbox.run(program, Path(sys.argv[2]), writable=True, bounds=sandbox.Bounds(timeout_s=60))
+"""
+
+
+def test_it_ends_with_the_worker_that_runs_it(ctx: Context, level: Level) -> None:
+    """A worker whose call is stopped is killed, and what runs for it must not stay."""
+
+    def running() -> int:
+        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+        return found.count("\nsleep 98765.4321")
+
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, level.name, str(ctx.root)], start_new_session=True
+    )
+    deadline = time.monotonic() + 20
+    while running() < 2 and time.monotonic() < deadline:
+        assert worker.poll() is None
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    while running() and time.monotonic() < deadline:
+        pass
+    assert not running()
 
 
 def test_without_a_sandbox_it_is_refused(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
