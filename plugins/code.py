@@ -13,7 +13,8 @@ from ..syscalls.errno import ENOMEM, ETIME, SyscallError
 from ..syscalls.sandbox import Bounds, Ended, Program, run
 
 MAX_SECONDS = 120
-MAX_MEMORY_MB = 4096
+MAX_MEMORY_MB = 1536
+"""A worker, and what it starts, may have 2 GiB each."""
 
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 Megabytes = Annotated[int, Field(ge=64, le=MAX_MEMORY_MB)]

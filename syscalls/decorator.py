@@ -211,6 +211,8 @@ def _parameters(name: str, function: Callable[..., Any], trusted: Sequence[str])
 def _check_batch(name: str, function: Callable[..., Any], batch: Callable[..., Any]) -> None:
     if not inspect.isfunction(batch):
         raise TypeError(f"{name}: batch is a function, not {batch!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{name}: it yields, and only what returns can have a batch")
     if inspect.iscoroutinefunction(batch) != inspect.iscoroutinefunction(function):
         raise TypeError(f"{name}: {batch.__name__} must be async if {name} is, and only then")
     others = [one for one in inspect.signature(batch).parameters if one != "ctx"]
