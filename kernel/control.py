@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from ..memory.address_space import AddressSpace
 from ..memory.draft import EMPTY
@@ -11,13 +12,18 @@ from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
 from . import records, shared
 from .agent import DEFAULT_TEXT
 from .core import checked_nice, label
+from .journal import JournalError
 from .mailbox import FROM_OUTSIDE, Message
 from .plumbing import Plumbing
 from .process import INIT_PID, Process
 from .shared import SharedPage
 from .signals import Signal
+from .timers import Timer
 
 MAX_MAILBOX = 1000
+ALARM_RETRY_S = 10.0
+
+log = logging.getLogger(__name__)
 
 
 class Control(Plumbing):
@@ -113,6 +119,31 @@ class Control(Plumbing):
                 hint="let it answer some",
             )
         return process, Message(self.new_message_id(), text, sender, kind, self.clock())
+
+    async def ring(self, timer: Timer) -> None:
+        """Send the message of a timer that is due. One for whom there is no room is tried again,
+        or left out if it comes again anyway."""
+        statements, take_place = self.timers.rung(timer)
+        try:
+            process, message = self.letter(timer.pid, timer.text, kind="alarm")
+
+            def arrive() -> None:
+                process.mailbox.put(message)
+                take_place()
+
+            await self.journal.commit(
+                [records.insert_message(process.pid, message), *statements], arrive
+            )
+        except ESRCH:
+            self.timers.ended(timer.pid)
+        except EAGAIN:
+            if timer.cron:
+                take_place()
+            else:
+                self.timers.delay(timer, ALARM_RETRY_S)
+        except JournalError as error:
+            log.error("alarm %d waits for the journal: %s", timer.id, error)
+            self.timers.delay(timer, ALARM_RETRY_S)
 
     async def signal(self, process: Process, signal: Signal, payload: str = "") -> None:
         """Deliver a signal; it is in the journal when this returns, and takes effect at the next

@@ -44,6 +44,7 @@ from .retrieval import Retrieval
 from .scheduler import Scheduler
 from .shared import SharedPages
 from .table import ProcessTable
+from .timers import Timers
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Core(ABC):
         self.shared = SharedPages(self.table)
         self.namespaces = Namespaces(journal, self.table)
         self.clock = clock
+        self.timers = Timers(clock)
         recall = recall or LocalRecall(config.journal)
         self.retrieval = Retrieval(journal, recall, config.reminder_tokens)
         self.knowledge = Knowledge(self.namespaces, recall)

@@ -38,6 +38,7 @@ class Endings(Plumbing):
             delete_draft(process.pid),
             *self.links.end(process.pid, status),
             records.delete_intents(process.pid),
+            *self.timers.end(process.pid),
             *(pipe_records.delete_ends(process.pid) if process.has_pipes else ()),
             *(records.adopt(orphan.pid) for orphan in orphans),
             *statements,
@@ -83,6 +84,7 @@ class Endings(Plumbing):
             if orphan not in orphans:  # born while the end was being committed
                 self.errand(self.journal.commit([records.adopt(orphan.pid)]))
         self.links.ended(process.pid, ended.status)
+        self.timers.ended(process.pid)
         self.bus.publish(messages.Exit(process.pid, ended.status, ended.output))
         above = self.table.get(process.parent)
         if above is not None:

@@ -52,10 +52,10 @@ class Footing:
     async def _exit(self, status: int, output: str) -> None:
         await self._kernel.end(self._process, status, output)
 
-    async def _interruptible(self, work: Coroutine[object, object, T]) -> T:
+    async def _interruptible(self, work: Coroutine[object, object, T] | asyncio.Future[T]) -> T:
         """Do it, unless a signal comes first. Raises Interrupted."""
         process = self._process
-        operation = asyncio.ensure_future(work)
+        operation: asyncio.Future[T] = asyncio.ensure_future(work)
         process.operation = operation
         try:
             return await operation

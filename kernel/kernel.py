@@ -22,6 +22,7 @@ from .process import INIT_PID, Process, State, Waiting
 from .recovery import Recovered
 from .shared import read_shared
 from .table import ProcessTable
+from .timers import read_timers
 
 PARK_GRACE_S = 5.0
 MAX_RESERVE_TOKENS = 512
@@ -67,6 +68,7 @@ class Kernel(Births, Control, Endings):
         self.links.adopt(await self.journal.read(read_links), self.table)
         self.shared.adopt(await self.journal.read(read_shared), self.table)
         await self.namespaces.adopt(self.table)
+        self.timers.adopt(*await self.journal.read(read_timers), self.table)
 
     def start_all(self) -> None:
         """Step every process that the journal brought back, and from now on each that is born."""
@@ -77,6 +79,7 @@ class Kernel(Births, Control, Endings):
                 self.errand(self.reap(process))  # the crash came before pid 1 got to it
             elif process.alive and process.pid != INIT_PID:
                 self.start(process)
+        self.timers.start(lambda timer: self.errand(self.ring(timer)))
 
     def start(self, process: Process) -> None:
         if not self.stepping:
@@ -133,6 +136,7 @@ class Kernel(Births, Control, Endings):
         """Stop stepping; every process goes on from its last page at the next boot. A syscall
         that must not be cut off is given a few seconds to finish."""
         self.parking = True
+        self.timers.stop()
         for pastime in self._pastimes:
             pastime.cancel()
         tasks: list[asyncio.Task[None]] = [*self._errands, *self._pastimes]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..memory.address_space import AddressSpace
 from ..memory.draft import EMPTY, Draft
@@ -144,7 +145,7 @@ class Process:
     continued: asyncio.Event = field(default_factory=asyncio.Event)
     child_ended: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
-    operation: asyncio.Task[object] | None = None
+    operation: asyncio.Future[Any] | None = None
     alarm: asyncio.TimerHandle | None = None  # for the next limit on time
     stop_breaks: bool = True  # may a STOP break the operation off, or does it wait for its end?
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 
 from ..memory.page import Call, Page
 from ..syscalls.errno import SyscallError
@@ -20,8 +21,9 @@ from .footing import Interrupted, TurnInProgress
 from .generation import Generation
 from .journal import JournalError
 from .process import EXIT_FAILED, State, Waiting
+from .side_by_side import batches, together
 from .signals import Signal
-from .trap import Outcome, trap
+from .trap import Outcome, trap, trap_batch
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ class Stepper(Generation):
                 assert process.space.last is not None
                 await self._exit(process.ending, process.space.last.text)
             case agent.Trap(calls):
-                await self._trap(calls[0])
+                await self._trap(together(calls, self._kernel, self._process))
             case agent.Exit(status, output):
                 await self._exit(process.ending or status, output)
 
@@ -123,34 +125,55 @@ class Stepper(Generation):
         words = "\n".join(page.told(now) for page in reversed(found))
         return self._new_page("user", f"(from earlier:\n{words})", recalled=True)
 
-    async def _trap(self, call: Call) -> None:
+    async def _trap(self, calls: Sequence[Call]) -> None:
+        """Make calls side by side; their results become pages in the order of the calls."""
         process, kernel = self._process, self._kernel
-        self._become(State.BLOCKED, Waiting(call.name))
-        kernel.bus.publish(
-            messages.Call(process.pid, call.call_id, call.name, _arguments(call.arguments))
-        )
-        kernel.scheduler.pause(process, call.name)
-        started = time.monotonic()
-        self.cannot_repeat = kernel.effect_of(call.name) == "once"
+        self._become(State.BLOCKED, Waiting(_words(calls)))
+        for call in calls:
+            kernel.bus.publish(
+                messages.Call(process.pid, call.call_id, call.name, _arguments(call.arguments))
+            )
+        kernel.scheduler.pause(process, calls[0].name)
+        self.cannot_repeat = any(kernel.effect_of(call.name) == "once" for call in calls)
         process.stop_breaks = False
+        tasks = {
+            call.call_id: task
+            for several in batches(calls, kernel)
+            for task in [asyncio.create_task(self._made(several))]
+            for call in several
+        }
         try:
-            outcome: Outcome = await self._interruptible(trap(kernel, process, call))
-            process.waiting = Waiting(call.name)  # for nobody any more
-            process.accounting.syscalls += 1
-            await self._answer(call, outcome)
+            for call in calls:
+                if process.pending is not None:  # it came while a result was committed
+                    raise Interrupted
+                outcome, seconds = (await self._interruptible(tasks[call.call_id]))[call.call_id]
+                if call is calls[-1]:
+                    process.waiting = Waiting(_words(calls))  # for nobody any more
+                process.accounting.syscalls += 1
+                await self._answer(call, outcome)
+                kernel.bus.publish(
+                    messages.Result(
+                        process.pid, call.call_id, call.name, outcome.ok, outcome.text, seconds
+                    )
+                )
         finally:
             self.cannot_repeat = False
             process.stop_breaks = True
-        kernel.bus.publish(
-            messages.Result(
-                process.pid,
-                call.call_id,
-                call.name,
-                outcome.ok,
-                outcome.text,
-                time.monotonic() - started,
-            )
-        )
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    async def _made(self, calls: Sequence[Call]) -> dict[str, tuple[Outcome, float]]:
+        """Make a call, or a batch; by call id, what came of it and the seconds that it took."""
+        started = time.monotonic()
+        if len(calls) > 1:
+            outcomes = await trap_batch(self._kernel, self._process, calls)
+        else:
+            outcomes = [await trap(self._kernel, self._process, calls[0])]
+        seconds = time.monotonic() - started
+        return {
+            call.call_id: (outcome, seconds) for call, outcome in zip(calls, outcomes, strict=True)
+        }
 
     async def _answer(self, call: Call, outcome: Outcome) -> None:
         """The result, and with it what the call does to the kernel's state. It is kept until the
@@ -170,6 +193,11 @@ class Stepper(Generation):
         log.error("process %d waits for the journal: %s", self._process.pid, error)
         self._become(State.BLOCKED, Waiting("the journal"))
         await asyncio.sleep(RETRY_JOURNAL_S)
+
+
+def _words(calls: Sequence[Call]) -> str:
+    names = ", ".join(dict.fromkeys(call.name for call in calls))
+    return names if len(calls) == 1 else f"{len(calls)} calls of {names}"
 
 
 def _arguments(text: str) -> dict[str, object]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..memory import blocks, knowledge_store, notes, swap
-from . import links, pipe_records, records, shared
+from . import links, pipe_records, records, shared, timers
 from .journal import Journal
 
 
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
-    rooms = (records, links, pipe_records, shared, swap, blocks, notes, knowledge_store)
+    rooms = (records, links, pipe_records, shared, timers, swap, blocks, notes, knowledge_store)
     return Journal(path, *(room.SCHEMA for room in rooms))

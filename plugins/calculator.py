@@ -27,8 +27,8 @@ Number = int | float
 def calculate(expression: str) -> str:
     """Work out an arithmetic expression.
 
-    + - * / // % ** and brackets; sqrt, abs, round, min, max, sin, cos, tan, log, exp, floor, ceil;
-    pi and e.
+    + - * / // % ** and brackets; sqrt, abs, round, min, max, sum, gcd, floor, ceil, exp, log, log2,
+    log10, sin, cos, tan, asin, acos, atan, degrees, radians; pi and e.
     """
     if len(expression) > MAX_LENGTH:
         raise EINVAL(f"the expression has {len(expression)} characters, the limit is {MAX_LENGTH}")
@@ -151,18 +151,33 @@ def _round(number: Number, digits: Number = 0) -> Number:
     return round(number, digits) if digits else round(number)
 
 
+def _whole(number: Number) -> int:
+    if not isinstance(number, int):
+        raise EINVAL(f"gcd takes whole numbers, not {number}")
+    return number
+
+
 _FUNCTIONS: dict[str, tuple[Callable[..., Number], int, int]] = {
     "abs": (abs, 1, 1),
+    "acos": (math.acos, 1, 1),
+    "asin": (math.asin, 1, 1),
+    "atan": (math.atan, 1, 1),
     "ceil": (math.ceil, 1, 1),
     "cos": (math.cos, 1, 1),
+    "degrees": (math.degrees, 1, 1),
     "exp": (math.exp, 1, 1),
     "floor": (math.floor, 1, 1),
+    "gcd": (lambda *numbers: math.gcd(*map(_whole, numbers)), 1, MAX_LENGTH),
     "log": (math.log, 1, 2),
+    "log10": (math.log10, 1, 1),
+    "log2": (math.log2, 1, 1),
     "max": (lambda *numbers: max(numbers), 1, MAX_LENGTH),
     "min": (lambda *numbers: min(numbers), 1, MAX_LENGTH),
+    "radians": (math.radians, 1, 1),
     "round": (_round, 1, 2),
     "sin": (math.sin, 1, 1),
     "sqrt": (math.sqrt, 1, 1),
+    "sum": (lambda *numbers: sum(numbers), 1, MAX_LENGTH),
     "tan": (math.tan, 1, 1),
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e}

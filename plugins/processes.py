@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from ..syscalls import Context, ExitRecord, syscall
 
 HOUR_S = 3600
@@ -67,6 +71,19 @@ async def unlink(ctx: Context, pid: int) -> str:
     """End a link to a helper."""
     await ctx.services.unlink(pid)
     return f"no longer linked to pid {pid}"
+
+
+@syscall(needs="proc.signal", effect="idempotent", listed=False)
+async def nice(ctx: Context, pid: int, level: Annotated[int, Field(ge=-20, le=19)]) -> str:
+    """Let a process go after others (up to 19), or before them (down to -20)."""
+    await ctx.services.set_nice(pid, level)
+    return f"pid {pid} has nice {level}"
+
+
+@syscall(effect="pure", listed=False)
+async def process_status(ctx: Context, pid: int | None = None) -> str:
+    """Tell what a helper does and what it has used; without a pid, this process itself."""
+    return (await ctx.services.process_status(ctx.pid if pid is None else pid)).rstrip()
 
 
 @syscall(effect="pure")

@@ -10,6 +10,7 @@ from .context import AsyncContext, Context
 from .decorator import syscall
 from .errno import LoadError, SyscallError
 from .services import (
+    AlarmRecord,
     BlockRecord,
     ExitRecord,
     KernelServices,
@@ -18,6 +19,7 @@ from .services import (
 )
 
 __all__ = [
+    "AlarmRecord",
     "AsyncContext",
     "BlockRecord",
     "Context",

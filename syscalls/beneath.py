@@ -109,6 +109,25 @@ class Beneath:
                     raise EPERM(f"{path} is read-only")
                 _write_and_rename(parent, name, data, old)
 
+    def append(self, path: str, data: bytes) -> None:
+        """Write at the end of a file, which is made if need be."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | _SAFE
+        with self._errors(path, "file"):
+            parent, name = self._target(path)
+            with _closing(parent), _closing(os.open(name, flags, 0o666, dir_fd=parent)) as fd:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise EINVAL(f"{path} is not a regular file")
+                with open(fd, "ab", closefd=False) as file:
+                    file.write(data)
+                os.fsync(fd)
+
+    def remove(self, path: str) -> None:
+        """Delete a file; of a link, what it leads to."""
+        with self._errors(path, "file"):
+            parent, name = self._target(path)
+            with _closing(parent):
+                os.unlink(name, dir_fd=parent)
+
     def _target(self, path: str) -> tuple[int, str]:
         """The folder, opened, and the name where a file is to be put."""
         relative = self.relative(path)

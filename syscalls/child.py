@@ -57,7 +57,7 @@ MAX_UNREAD = 1 << 20
 """Bytes that an observer may be behind; what comes then, it misses."""
 MAYBE = "what it was doing may or may not have happened"
 _PASSED = frozenset(
-    "HOME LANG LANGUAGE LOGNAME PATH TMPDIR TZ USER VIRTUAL_ENV"
+    "HOME LANG LANGUAGE LLMOS_WEB_ALLOW LOGNAME PATH TMPDIR TZ USER VIRTUAL_ENV"
     " PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH PYTHONPYCACHEPREFIX PYTHONUTF8".split()
 )
 

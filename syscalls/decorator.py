@@ -40,6 +40,8 @@ class Mark:
     approve: bool = False
     max_output: int | None = None
     trusted_args: tuple[str, ...] = ()
+    parallel: bool = False
+    batch: Callable[..., Any] | None = None
 
 
 @overload
@@ -58,6 +60,8 @@ def syscall(
     approve: bool = False,
     max_output: int | None = None,
     trusted_args: Sequence[str] = (),
+    parallel: bool | None = None,
+    batch: Callable[..., Any] | None = None,
 ) -> Callable[[Function], Function]: ...
 
 
@@ -74,6 +78,8 @@ def syscall(
     approve: bool = False,
     max_output: int | None = None,
     trusted_args: Sequence[str] = (),
+    parallel: bool | None = None,
+    batch: Callable[..., Any] | None = None,
 ) -> Function | Callable[[Function], Function]:
     """Make a syscall of a function: `def` runs in a worker process, `async def` on a loop, and one
     that yields streams.
@@ -84,6 +90,12 @@ def syscall(
     bytes. `trusted_args` are the arguments that must not come out of an untrusted text. Agents read
     the first paragraph of the docstring; parameters are checked against their annotations. A
     syscall that is not `listed` is offered to those processes alone that name it among their tools.
+
+    Calls of one turn that are `parallel` run side by side: those are the pure ones unless it is
+    said here. `batch` is a function that does several calls of this syscall at once: it takes a
+    list of their arguments, a dict each, and a `ctx` (of the first call) if it has such a
+    parameter, and returns their results in the same order; a result that is a SyscallError is the
+    error of that call.
     """
 
     def mark(function: Function) -> Function:
@@ -98,6 +110,8 @@ def syscall(
             approve=approve,
             max_output=max_output,
             trusted_args=trusted_args,
+            parallel=parallel,
+            batch=batch,
         )
         setattr(function, MARK, made)
         return function
@@ -117,6 +131,8 @@ def marked(
     approve: bool = False,
     max_output: int | None = None,
     trusted_args: Sequence[str] = (),
+    parallel: bool | None = None,
+    batch: Callable[..., Any] | None = None,
 ) -> Mark:
     """The mark of a function, once all that `@syscall` was told makes sense."""
     if not inspect.isfunction(function):
@@ -131,15 +147,20 @@ def marked(
             " at most 64, a letter first"
         )
     _check_numbers(name, timeout, max_output)
+    if batch is not None:
+        _check_batch(name, function, batch)
+    known_effect = _effect(name, effect, idempotent)
     return Mark(
         name,
         _needs(name, needs),
         float(timeout),
-        _effect(name, effect, idempotent),
+        known_effect,
         listed,
         bool(approve),
         max_output,
         _parameters(name, function, trusted_args),
+        known_effect == "pure" if parallel is None else bool(parallel),
+        batch,
     )
 
 
@@ -185,6 +206,18 @@ def _parameters(name: str, function: Callable[..., Any], trusted: Sequence[str])
             takes = f"the parameters are {', '.join(known)}" if known else "it takes no arguments"
             raise ValueError(f"{name}: trusted_args names {one!r}; {takes}")
     return tuple(trusted)
+
+
+def _check_batch(name: str, function: Callable[..., Any], batch: Callable[..., Any]) -> None:
+    if not inspect.isfunction(batch):
+        raise TypeError(f"{name}: batch is a function, not {batch!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{name}: it yields, and only what returns can have a batch")
+    if inspect.iscoroutinefunction(batch) != inspect.iscoroutinefunction(function):
+        raise TypeError(f"{name}: {batch.__name__} must be async if {name} is, and only then")
+    others = [one for one in inspect.signature(batch).parameters if one != "ctx"]
+    if len(others) != 1:
+        raise TypeError(f"{name}: {batch.__name__} takes one list of arguments, and ctx if need be")
 
 
 def mark_of(function: object) -> Mark | None:

@@ -36,7 +36,7 @@ MAX_UNSEEN = 1000
 class HostLimits:
     """What a plugin may take: worker processes, bytes of a result, seconds."""
 
-    max_workers: int = 4
+    max_workers: int = 8
     max_output: int = MAX_OUTPUT
     max_memory: int = 2 << 30
     """Bytes of data of one worker, beside what it maps of files."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from . import where
+from . import batch, where
 from .context import AnyContext
 from .errno import ECANCELED, EIO, ENOMEM, SyscallError
 from .loader import Syscall
@@ -25,8 +25,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def invoke(call: Syscall, given: Mapping[str, Any], ctx: AnyContext, max_output: int) -> str:
     """Call a `def`. Raises SyscallError only."""
     with _failures(call):
-        values = call.arguments.bind(given, ctx)
         limit = call.spec.max_output or max_output
+        if batch.KEY in given:
+            several = batch.Batch(call, given, ctx)
+            return several.told(several.run(), lambda one: render(one, limit))
+        values = call.arguments.bind(given, ctx)
         result = call.function(**values)
         return stream(result, ctx, limit) if call.spec.streams else render(result, limit)
 
@@ -36,9 +39,13 @@ async def invoke_async(
 ) -> str:
     """Call an `async def`. Raises SyscallError, and CancelledError if this task is cancelled."""
     with _failures(call):
-        values = call.arguments.bind(given, ctx)
         limit = call.spec.max_output or max_output
+        several = batch.Batch(call, given, ctx) if batch.KEY in given else None
+        values = {} if several else call.arguments.bind(given, ctx)
         try:
+            if several:
+                results = await several.run()
+                return several.told(results, lambda one: render(one, limit))
             if call.spec.streams:
                 return await stream_async(call.function(**values), ctx, limit)
             result = await call.function(**values)

@@ -33,6 +33,7 @@ class Syscall:
     spec: SyscallSpec
     function: Callable[..., Any]
     arguments: Arguments
+    batch: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +183,13 @@ def make_syscall(function: Callable[..., Any], mark: Mark, plugin: str) -> Sysca
         max_output=mark.max_output,
         trusted_args=mark.trusted_args,
         example=doc.example,
+        parallel=mark.parallel,
+        batch=mark.batch is not None,
         streams=yields_async or inspect.isgeneratorfunction(function),
         is_async=yields_async or inspect.iscoroutinefunction(function),
         source=source,
     )
-    return Syscall(spec, function, arguments)
+    return Syscall(spec, function, arguments, mark.batch)
 
 
 def _check_returned(function: Callable[..., Any], name: str, source: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from . import batch
 from .context import Context
 from .desk import Desk, SecretOf, no_secrets
 from .errno import ETIME
@@ -58,5 +59,6 @@ class Checked:
     async def run(
         self, name: str, arguments: Mapping[str, Any], ctx: Context, timeout_s: float
     ) -> str:
-        self._calls[name].arguments.bind(arguments, ctx)
+        if batch.KEY not in arguments:  # of several, a wrong one must not stop the others
+            self._calls[name].arguments.bind(arguments, ctx)
         return await self._host.run(name, arguments, ctx, timeout_s)

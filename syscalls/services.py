@@ -43,6 +43,16 @@ class BlockRecord:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class AlarmRecord:
+    """An alarm of the caller's; `due` in Unix seconds, `cron` if it comes again."""
+
+    number: int
+    due: float
+    cron: str
+    text: str
+
+
 class ProcessServices(Protocol):
     """`wait` raises ECHILD for a pid that is no child of the caller, `kill` ESRCH or EPERM."""
 
@@ -78,6 +88,16 @@ class ProcessServices(Protocol):
 
     async def unlink(self, pid: int) -> None: ...
 
+    async def set_nice(self, pid: int, nice: int) -> None:
+        """Who is not interactive may let others go first, and never the other way round. Raises
+        EINVAL, EPERM, ESRCH."""
+        ...
+
+    async def process_status(self, pid: int) -> str:
+        """What there is to know of the caller, or of a process that it may signal, a line each.
+        Raises EPERM, ESRCH."""
+        ...
+
     def processes(self) -> list[ProcessRecord]: ...
 
 
@@ -92,6 +112,10 @@ class MessageServices(Protocol):
         """The oldest message that fits, waiting for it if need be. Raises ETIME, EDEADLK."""
         ...
 
+    def waiting_messages(self) -> list[MessageRecord]:
+        """Those that have not been received, the oldest first."""
+        ...
+
     async def select(
         self,
         pids: Sequence[int] = (),
@@ -101,6 +125,26 @@ class MessageServices(Protocol):
         timeout_s: float | None = None,
     ) -> str:
         """Which of several things is there first, in words."""
+        ...
+
+
+class AlarmServices(Protocol):
+    """Messages of the kind `alarm` to the caller, set when the call's result is committed."""
+
+    def set_alarm(self, text: str, seconds: float) -> AlarmRecord:
+        """Raises EAGAIN."""
+        ...
+
+    def repeat_alarm(self, text: str, cron: str) -> AlarmRecord:
+        """Raises EAGAIN, EINVAL."""
+        ...
+
+    def list_alarms(self) -> list[AlarmRecord]:
+        """The next first."""
+        ...
+
+    def cancel_alarm(self, alarm: int) -> None:
+        """Raises ENOENT."""
         ...
 
 
@@ -199,6 +243,7 @@ class KernelServices(
     CallServices,
     ProcessServices,
     MessageServices,
+    AlarmServices,
     SharedServices,
     MemoryServices,
     NoteServices,

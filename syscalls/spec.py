@@ -36,6 +36,10 @@ class SyscallSpec(BaseModel):
     example: str = ""
     streams: bool = False
     """Does its result come in pieces?"""
+    parallel: bool = False
+    """May several calls of one turn run side by side?"""
+    batch: bool = False
+    """May several calls of one turn arrive as one?"""
     is_async: bool
     source: str
     """Where it is written, as "grep.py:12"."""

@@ -7,7 +7,7 @@ import contextlib
 import queue
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from llmos.kernel.boot import PROGRAMS
 from llmos.kernel.config import KernelConfig
@@ -59,6 +59,13 @@ class TickingDisk:
         self._jobs.clear()
 
 
+class RealLoop(asyncio.SelectorEventLoop):
+    """Of real time: for what works in other processes, which nobody can wait for on virtual
+    time."""
+
+    def watch(self, busy: Callable[[], bool]) -> None: ...
+
+
 class Machine:
     """What a kernel runs on, and what outlives it: a folder, a clock, the plugins. One kernel at
     a time; `boot` and `park`, or `crash`, in turn."""
@@ -66,7 +73,7 @@ class Machine:
     def __init__(
         self,
         folder: Path,
-        loop: virtual_time.VirtualLoop,
+        loop: virtual_time.VirtualLoop | RealLoop,
         script: Script = echo,
         capacity: Capacity = CAPACITY,
         **config: object,
@@ -147,15 +154,35 @@ def live(
     """Boot a machine, run `main`, which may crash it and boot it again, park."""
 
     async def body(loop: virtual_time.VirtualLoop) -> T:
-        machine = Machine(folder, loop, script, capacity, **config)
-        await machine.boot()
-        try:
-            return await main(machine)
-        finally:
-            await machine.park()
-            await machine.plugins.close()
+        return await _live(Machine(folder, loop, script, capacity, **config), main)
 
     return virtual_time.run(body)
+
+
+def live_really(
+    folder: Path,
+    main: Callable[[Machine], Awaitable[T]],
+    *,
+    script: Script = echo,
+    **config: object,
+) -> T:
+    """The same on real time: with plugins in their workers."""
+
+    async def body() -> T:
+        return await _live(Machine(folder, loop, script, CAPACITY, **config), main)
+
+    with asyncio.Runner(loop_factory=RealLoop) as runner:
+        loop = cast(RealLoop, runner.get_loop())
+        return runner.run(body())
+
+
+async def _live(machine: Machine, main: Callable[[Machine], Awaitable[T]]) -> T:
+    await machine.boot()
+    try:
+        return await main(machine)
+    finally:
+        await machine.park()
+        await machine.plugins.close()
 
 
 def simulate(

@@ -156,6 +156,7 @@ def test_the_spec_of_a_plugin_in_a_file(tmp_path: Path) -> None:
         "needs": "fs.read",
         "timeout_s": 5.0,
         "effect": "pure",
+        "parallel": True,
         "is_async": False,
         "source": "search.py:12",
     }

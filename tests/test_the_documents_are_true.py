@@ -17,6 +17,7 @@ DOCUMENTS = (
     "docs/mcp.md",
     "docs/memory.md",
     "docs/plugins.md",
+    "docs/plugins-built-in.md",
     "docs/processes.md",
     "pilot/MODEL_CARD.md",
 )

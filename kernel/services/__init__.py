@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alarms import Alarms
 from .blocks import Blocks
 from .calling import Effects
 from .messages import Messages
@@ -13,5 +14,5 @@ from .shared import Shared
 __all__ = ["Effects", "Services", "wait_for_exit"]
 
 
-class Services(Processes, Messages, Shared, Pages, Blocks, Notes):
+class Services(Processes, Messages, Alarms, Shared, Pages, Blocks, Notes):
     """`KernelServices` for one call of one process."""

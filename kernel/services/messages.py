@@ -50,6 +50,9 @@ class Messages(Calling):
         self.effects.actions.append(lambda: mailbox.remove(message))
         return MessageRecord(message.sender, message.kind, message.text)
 
+    def waiting_messages(self) -> list[MessageRecord]:
+        return [MessageRecord(one.sender, one.kind, one.text) for one in self._caller.mailbox]
+
     async def select(
         self,
         pids: Sequence[int] = (),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ...syscalls.errno import ECHILD, EINVAL, EIO, EPERM
 from ...syscalls.services import ExitRecord, ProcessRecord
+from .. import procfs
 from ..limits import parse
 from ..messages import ExitInfo
 from ..process import INIT_PID, Process
@@ -142,6 +143,21 @@ class Processes(Calling):
 
     async def unlink(self, pid: int) -> None:
         self._change(self._kernel.links.part(self._caller, self._subject(pid)))
+
+    async def set_nice(self, pid: int, nice: int) -> None:
+        caller = self._caller
+        process = caller if caller.meant(pid) == caller.pid else self._subject(pid)
+        if nice < process.nice and not caller.interactive:
+            raise EPERM(
+                f"process {process.pid} has nice {process.nice}, which it may not lower alone",
+                hint=f"it may be {process.nice} to 19",
+            )
+        await self._kernel.set_nice(process, nice)
+
+    async def process_status(self, pid: int) -> str:
+        caller = self._caller
+        process = caller if caller.meant(pid) == caller.pid else self._subject(pid)
+        return await procfs.read(self._kernel, f"/proc/{process.pid}/status")
 
     def _subject(self, pid: int) -> Process:
         """A process that the caller may signal: an interactive process is its user's hand and may
