@@ -1,6 +1,6 @@
 """With the policy `fair`, whoever always has work gets the same share of the engine, within 5 %
-over any window of 60 quanta each: by session, however many processes a session has and however short
-their turns are, and within a session by nice."""
+over any window of 60 quanta each: by session, however many processes a session has and however
+short their turns are, and within a session by nice."""
 
 from __future__ import annotations
 

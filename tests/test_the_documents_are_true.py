@@ -17,6 +17,7 @@ DOCUMENTS = (
     "docs/memory.md",
     "docs/plugins.md",
     "docs/processes.md",
+    "docs/scheduling.md",
     "pilot/MODEL_CARD.md",
 )
 ROOMS = "kernel|memory|syscalls|plugins|shell|pilot|tests|bench|docs|requirements"
