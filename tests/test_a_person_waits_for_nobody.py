@@ -17,6 +17,7 @@ from llmos.kernel.scheduling import load, names
 from simulation import ROOT, ended, simulate, until
 
 SLOTS, FLOOD = 4, 64
+STORY = " ".join(f"word{number}" for number in range(900))
 COUNTED = " ".join(str(number) for number in range(1, 301))
 PREEMPTING = [name for name in names() if load(name).preempts]
 
@@ -47,6 +48,8 @@ def test_under_a_flood_it_begins_as_on_an_idle_engine(
     async def main(kernel: Kernel, _: SimulatedDriver) -> None:
         person = await kernel.spawn(task=None, name="p", root=ROOT, interactive=True)
         await until(lambda: person.waits_for == "a message")
+        await kernel.send(person.pid, STORY)  # it has much in the engine's memory
+        await until(lambda: len(person.space) == 2 and person.waits_for == "a message")
         idle_s = [await first_token_s(kernel, person) for _ in range(5)]
         batch = [await kernel.spawn(task="count 300", name=None, root=ROOT) for _ in range(FLOOD)]
         await until(lambda: kernel.scheduler.num_waiting >= FLOOD - SLOTS)

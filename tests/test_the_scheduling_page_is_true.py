@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from llmos.kernel.config import KernelConfig
-from llmos.kernel.scheduling import DEFAULT, fair, load, mlfq, names, round_robin
+from llmos.kernel.scheduling import DEFAULT, fair, job, load, mlfq, names, round_robin
 from llmos.kernel.scheduling.run_queue import ELDER_EVERY, NICE_S, PASSED_S, PATIENCE_S
 
 PAGE = (Path(__file__).parent.parent / "docs" / "scheduling.md").read_text()
@@ -32,7 +32,7 @@ def test_the_numbers_are_the_kernels() -> None:
     )
     assert f"levels end at {mlfq.LEVEL_TOKENS} tokens" in TEXT
     assert f"then at {mlfq.LEVEL_FACTOR} times as many each" in TEXT
-    assert f"for {mlfq.INTERACTIVE_TOKENS} tokens of a turn" in TEXT
+    assert f"for {job.INTERACTIVE_TOKENS} tokens of a turn" in TEXT
     assert NICE_S == 0.5 and "half a second of waiting" in TEXT
     assert fair.NICE_FACTOR == 1.25 and "a quarter of a share" in TEXT
     assert f"No more than {KernelConfig(Path(), Path(), Path()).max_waiting} processes" in TEXT
