@@ -314,7 +314,7 @@ class Scheduler:
 
     def _ask_for_slots(self) -> None:
         """One for each interactive process that waits, of those that are last in the order."""
-        wanted = self.queue.num_interactive if self.queue.policy.preempts and self.num_slots else 0
+        wanted = self.queue.num_urgent if self.num_slots else 0
         asked = [lease for lease in self._running.values() if lease.asked]
         for lease in asked[wanted:]:
             lease.asked = False  # somebody else has left meanwhile

@@ -1,6 +1,5 @@
-"""Who has waited `PATIENCE_S` (from then on that its nice is worth), with n that have waited
-longer, is admitted after at most 4·(n + 1) more admissions, whatever the policy prefers and whoever
-comes."""
+"""Who has waited `PATIENCE_S` (and what its nice is worth), with n that have waited longer, is
+admitted after at most 4·(n + 1) more admissions, whatever the policy prefers and whoever comes."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ DOCUMENTS = (
     "docs/plugins.md",
     "docs/plugins-built-in.md",
     "docs/processes.md",
+    "docs/scheduling.md",
     "pilot/MODEL_CARD.md",
 )
 ROOMS = "gateway|kernel|memory|syscalls|plugins|shell|pilot|tests|bench|docs|requirements"

@@ -1,6 +1,5 @@
 """Under every policy, with few slots and too little of the engine's memory, all work is done:
-nothing waits for ever, no slot idles while somebody fits, and the account of blocks adds up all the
-while."""
+nothing waits for ever, no slot idles while somebody fits, and the account of blocks adds up."""
 
 from __future__ import annotations
 

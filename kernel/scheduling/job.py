@@ -17,6 +17,9 @@ from ..process import Process
 FIRST_OUTPUT_TOKENS = 128
 """What an answer is taken to be before anyone has answered."""
 
+INTERACTIVE_TOKENS = 2048
+"""Of a turn, that a person would wait for; what takes longer is work like any other."""
+
 WEIGHT = 0.3
 """Of the newest observation in a moving average."""
 
@@ -106,6 +109,11 @@ class Job:
     need: int = 0  # to finish its turn
     held: int = 0  # that are kept for it, in the engine and over short gaps
     keep_until: float = math.inf  # how long, in a gap
+
+    @property
+    def urgent(self) -> bool:
+        """Does a person wait for it, and not for longer than a person would?"""
+        return self.interactive and self.attained < INTERACTIVE_TOKENS
 
     @property
     def lack(self) -> int:

@@ -22,8 +22,6 @@ LEVEL_TOKENS = 200
 LEVEL_FACTOR = 3
 """The next level ends at so many times as much. With 2, processes lose their blocks more often."""
 
-INTERACTIVE_TOKENS = 2048
-
 
 class FeedbackLevels(Keyed):
     def __init__(self, level_tokens: int = LEVEL_TOKENS) -> None:
@@ -32,7 +30,7 @@ class FeedbackLevels(Keyed):
 
     def level(self, job: Job) -> int:
         """-1 for interactive work, else from 0."""
-        if job.interactive and job.attained < INTERACTIVE_TOKENS:
+        if job.urgent:
             return -1
         if job.attained < self.level_tokens:
             return 0

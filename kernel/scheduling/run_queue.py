@@ -13,6 +13,8 @@ A policy says who comes first. Around it, for all policies:
 - *Nobody starves.* Where the policy might let somebody: from `PATIENCE_S` of waiting on, every
   `ELDER_EVERY`th admission goes to who has waited longest, whatever the policy says: who has n
   older ones before it is admitted after at most 4·(n + 1) more.
+- *A person waits for nobody*, where the policy says so: those whom it waits for go first, displace
+  all others, and are not passed.
 - *Nobody blocks all.* When nothing runs, the next one is admitted, however much it needs.
 
 Nothing here waits or reads a clock: `now` is a parameter, in seconds.
@@ -51,10 +53,9 @@ class RunQueue:
         self.policy = policy
         self.blocks = Blocks()
         self.gaps = Gaps()
-        self.num_interactive = 0
-        """Of those that wait."""
         self._numbers = 0
         self._waiting: Order[Job] = Order()  # by the time from which they wait
+        self._urgent: Order[Job] = Order()  # of those, for whom a person waits
         self._kept: Order[Job] = Order()  # those that hold blocks and do not run, by the policy
         self._expiring: Order[Job] = Order()  # the same, by how long they keep them
         self._since_elder = 0
@@ -101,14 +102,16 @@ class RunQueue:
         self._waiting.add((job.place,), job)
         if job.held:
             self._keep(job)
-        self.num_interactive += job.interactive
+        if job.urgent:
+            self._urgent.add((job.place,), job)
 
     def remove(self, job: Job) -> None:
         """It does not wait any more. What is held for it stays."""
         self.policy.remove(job)
         self._waiting.remove(job)
         self._unkeep(job)
-        self.num_interactive -= job.interactive
+        if job in self._urgent:
+            self._urgent.remove(job)
 
     def keep(self, job: Job, reason: str, now: float) -> None:
         """It does not run; what is held for it stays for as long as this mostly takes."""
@@ -146,6 +149,11 @@ class RunQueue:
         if kept and job.held:
             self._keep(job)
 
+    @property
+    def num_urgent(self) -> int:
+        """Of those that wait, for whom a slot is to be had at once."""
+        return len(self._urgent) if self.policy.preempts else 0
+
     def next_expiry(self, now: float) -> float:
         """When the next one has kept its blocks for as long as it may, and they can be had."""
         key = self._expiring.after((now,))
@@ -163,11 +171,13 @@ class RunQueue:
         return job
 
     def _next(self, now: float, idle: bool) -> Job | None:
-        best = self._elder(now) or self.policy.first(math.inf)
+        best = self._elder(now) or self._for_a_person() or self.policy.first(math.inf)
         if best is None or not self.policy.working_set:
             return best
         if self._make_room(best, now) or idle:
             return best
+        if self._is_first(best):
+            return None  # those that run are asked for their slots, and soon there is room
         if best is not self._passed:
             self._passed, self._passed_since = best, now
         if now - self._passed_since > PASSED_S:
@@ -179,6 +189,12 @@ class RunQueue:
         oldest = self._waiting.first(math.inf)
         due = self.policy.starves and self._since_elder >= ELDER_EVERY - 1
         return oldest if due and oldest is not None and now - oldest.place > PATIENCE_S else None
+
+    def _for_a_person(self) -> Job | None:
+        return self._urgent.first(math.inf) if self.policy.preempts else None
+
+    def _is_first(self, job: Job) -> bool:
+        return self.policy.preempts and job in self._urgent
 
     def _waits_longest(self, job: Job, now: float) -> bool:
         return now - job.place > PATIENCE_S and job is self._waiting.first(math.inf)
@@ -208,8 +224,10 @@ class RunQueue:
                 break
             yield other
         key = self.policy.key(job)
+        first = self._is_first(job)
         for other_key, other in islice(self._kept.backwards(), MAX_DISPLACED):
-            if (job.held and key < other_key) or self.policy.displaces(job, other):
+            resident = job.held and key < other_key
+            if resident or (first and not other.urgent) or self.policy.displaces(job, other):
                 yield other
 
     def _grade(self, job: Job) -> None:
