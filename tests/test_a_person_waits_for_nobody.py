@@ -50,12 +50,12 @@ def test_under_a_flood_it_begins_as_on_an_idle_engine(
         await until(lambda: person.waits_for == "a message")
         await kernel.send(person.pid, STORY)  # it has much in the engine's memory
         await until(lambda: len(person.space) == 2 and person.waits_for == "a message")
-        idle_s = [await first_token_s(kernel, person) for _time in range(5)]
-        batch = [await kernel.spawn(task="count 300", name=None, root=ROOT) for _time in range(FLOOD)]
+        idle_s = [await first_token_s(kernel, person) for _n in range(5)]
+        batch = [await kernel.spawn(task="count 300", name=None, root=ROOT) for _n in range(FLOOD)]
         await until(lambda: kernel.scheduler.num_waiting >= FLOOD - SLOTS)
         await asyncio.sleep(0.1)
         flooded_s = []
-        for _time in range(5):
+        for _n in range(5):
             flooded_s.append(await first_token_s(kernel, person))
             await asyncio.sleep(0.05)
             assert kernel.scheduler.num_waiting > FLOOD / 2, "the flood goes on"
