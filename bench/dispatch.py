@@ -4,7 +4,7 @@ A dispatch is the choice of who goes next, its blocks taken; a switch is all tha
 between two of them for one process: it was charged for what it generated, goes away for a gap and
 comes again. The queue stays as long as it was; prompts, answers and nice differ, sessions are of
 ten processes, and the blocks are enough for a few dozen, so that most do not fit and some that went
-away must give up what is kept for them. Figures are in microseconds, of the process's own clock.
+away must give up what is kept for them. Figures are in microseconds of processor time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def costs(policy: str) -> tuple[list[float], list[float]]:
     running: list[Job] = []
     dispatches: list[float] = []
     switches: list[float] = []
-    clock = time.perf_counter_ns
+    clock = time.thread_time_ns
     while len(dispatches) < ROUNDS:
         now += STEP_S
         began = clock()
