@@ -113,6 +113,7 @@ def _decided(action: str, name: str, alias: str | None, found: list[PluginInfo])
     "begin a plugin: a package with a syscall, and a test that passes",
     option("action", choices=("new",), help="what is to be done"),
     option("name", metavar="NAME", help="its name, and that of its folder"),
+    kind="outside",
 )
 async def plugin(ctx: Context) -> Outcome:
     from .plugin_template import NAME, files_of
