@@ -10,7 +10,8 @@ from a few hundred pages.
 
 - page_in_ms: one page by its number, at random, through the journal (p50, p95)
 - words_ms, meaning_ms: a question to the recall process, of the owner of nearly all pages; without
-  vectors, and with those of question, words and pages (p50, p95). small_…: of the other owner
+  vectors, and with those of question, words and pages (p50, p95). small_…: of the other owner;
+  …_cpu_ms: what it takes of a core (mean), which depends less on other work on the machine
 - first_ms: the first question of all, with the start of the recall process without MiniLM's
 - found: the share of questions, with a page's own words, whose page is among the ten best
 - kernel_mb, recall_mb: resident memory after all that; recall_mb is without MiniLM's own process
@@ -212,7 +213,9 @@ async def measure_recall(store: Store, pids: tuple[int, int], model: str) -> dic
         for which, prefix in enumerate(("", "small_")):
             ask = Asked(recall, store, f"{pids[which]}.0", which)
             await ask()
+            before_s = cpu_s(process)
             figures |= latencies(f"{prefix}{name}_ms", await timed(ask, QUESTIONS))
+            figures[f"{prefix}{name}_cpu_ms"] = 1e3 * (cpu_s(process) - before_s) / QUESTIONS
             found, asked = found + ask.found, asked + (ask.asked + 1) // 2
         figures["recall_mb"] = process.memory_info().rss / 1e6
         figures["found"] = found / asked
@@ -227,12 +230,16 @@ async def until_up(recall: RecallProcess, process: psutil.Process, model: str) -
         while True:
             status = await recall.status()
             assert status is not None and not status.trouble, status
-            family = [process, *process.children()]
-            before_s = sum(sum(one.cpu_times()[:2]) for one in family)
+            before_s = cpu_s(process)
             await asyncio.sleep(1.5)
-            busy_s = sum(sum(one.cpu_times()[:2]) for one in family) - before_s
-            if busy_s < 0.1 and len(family) > (model != "-"):
+            busy_s = cpu_s(process) - before_s
+            if busy_s < 0.1 and len(process.children()) >= (model != "-"):
                 return
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Of it and its children."""
+    return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children()))
 
 
 async def real_rate(embedder: EmbeddingProcess, texts: Texts) -> float:
