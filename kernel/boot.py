@@ -89,6 +89,7 @@ async def boot(config: KernelConfig) -> None:
     log.info("halting")
     await kernel.park()  # while the journal still takes results
     await server.stop()
+    await kernel.recorder.close()
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)  # the engine stops in here

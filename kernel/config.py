@@ -16,6 +16,7 @@ from ..memory.recall import EXACT_PAGES
 from ..syscalls.mounts.settings import ConfigFile
 from . import scheduling
 from .engine.driver import Sampling
+from .scheduling.settings import Settings
 
 # The pilot is a sibling room that the kernel must not import: it is named, not known.
 PILOT = "pilot"
@@ -49,6 +50,7 @@ class KernelConfig:
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
     scheduler: str = scheduling.DEFAULT
+    scheduling: Settings = field(default_factory=Settings)
     max_waiting: int = 4096
     eviction: str = eviction.DEFAULT
     recall_tokens: int | None = None
