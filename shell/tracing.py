@@ -1,4 +1,4 @@
-"""The verb trace: record what the scheduler does, and look at what was recorded.
+"""The verbs trace and tune: record what the scheduler does, look at it, and learn from it.
 
 Recording is the kernel's. Looking, replaying and tuning are a process of their own, since a client
 starts light.
@@ -48,6 +48,29 @@ async def trace(ctx: Context) -> Outcome:
     chosen = [word for policy in args.policy or () for word in ("--policy", policy)]
     drawn = ["--chrome", _path(args.chrome)] if args.chrome else []
     return run_aside(ctx, [args.action, _path(args.file), *chosen, *drawn])
+
+
+@verb(
+    "tune",
+    "search settings of scheduler and engine under which a recorded trace goes better",
+    option("file", metavar="FILE", completes="path", help="a trace, of llmos trace record"),
+    option("-o", "--output", metavar="OUT", completes="path",
+           help="the file to write (default: kernel.toml)"),
+    option("--goal", metavar="GOAL", help="mean, p50, p95, p99, makespan or first_token"),
+    option("--policy", action="append", metavar="P", completes="policy", help="search that one"),
+    option("--trials", metavar="N", help="replays in simulation (default: 100)"),
+    option("--real", metavar="N", help="replay the best N on the real engine, too"),
+    option("--model", metavar="M", help="for --real (default: the recorded one)"),
+    kind="outside",
+)  # fmt: skip
+async def tune(ctx: Context) -> Outcome:
+    args = ctx.args
+    words = ["tune", _path(args.file)]
+    for name in ("output", "goal", "trials", "real", "model"):
+        given = getattr(args, name)
+        words += [f"--{name}", given] if given else []
+    words += [word for policy in args.policy or () for word in ("--policy", policy)]
+    return run_aside(ctx, words)
 
 
 async def _record(ctx: Context) -> Outcome:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..kernel.tracer import Event
-from . import comparing, summary
+from . import comparing, summary, tune_command
 from .chrome import chrome
 from .reading import Trace, TraceError, read
 from .replay import CLAIRVOYANT, PLAIN
@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
         "--policy", metavar="P", action="append", default=[],
         help=f"may be repeated (default: the recorded one, and {CLAIRVOYANT})",
     )  # fmt: skip
+    one = command("tune", tune_command.run, "search settings under which a trace goes better")
+    tune_command.add_options(one)
     return parser
 
 
