@@ -1,7 +1,7 @@
 """The verbs trace and tune: record what the scheduler does, look at it, and learn from it.
 
-Recording is the kernel's. Looking, replaying and tuning are a process of their own, since a client
-starts light.
+Recording is the kernel's. Looking, replaying and tuning are another program (`trace/__main__.py`),
+since a client starts light.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from .verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from ..kernel.messages import TraceInfo
 
 ACTIONS = ("record", "show", "replay", "compare")
@@ -47,7 +49,7 @@ async def trace(ctx: Context) -> Outcome:
         raise UsageError("--for is for record")
     chosen = [word for policy in args.policy or () for word in ("--policy", policy)]
     drawn = ["--chrome", _path(args.chrome)] if args.chrome else []
-    return run_aside(ctx, [args.action, _path(args.file), *chosen, *drawn])
+    _become(ctx, [args.action, _path(args.file), *chosen, *drawn])
 
 
 @verb(
@@ -70,7 +72,7 @@ async def tune(ctx: Context) -> Outcome:
         given = getattr(args, name)
         words += [f"--{name}", given] if given else []
     words += [word for policy in args.policy or () for word in ("--policy", policy)]
-    return run_aside(ctx, words)
+    _become(ctx, words)
 
 
 async def _record(ctx: Context) -> Outcome:
@@ -95,20 +97,13 @@ async def _wait(ctx: Context, for_s: float | None) -> None:
         return
 
 
-def run_aside(ctx: Context, words: list[str]) -> Outcome:
-    """Has another process do it, which says on our stdout what came of it."""
-    from subprocess import run
-
+def _become(ctx: Context, words: list[str]) -> NoReturn:
+    """What is heavy takes this process's place, and its exit status is ours."""
     sys.stdout.flush()
     command = [sys.executable, "-P", "-m", "llmos.trace", *words]
     if ctx.out.as_json:
         command.append("--json")
-    try:
-        status = run(command, check=False).returncode
-    except KeyboardInterrupt:
-        raise Interrupted from None
-    # What there was to say has been said.
-    raise SystemExit(status)
+    os.execv(sys.executable, command)
 
 
 def _new_name() -> str:

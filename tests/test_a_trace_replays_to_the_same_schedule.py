@@ -54,8 +54,8 @@ def test_what_the_engine_costs_is_found_from_the_times_alone(tmp_path: Path) -> 
     assert fitted is not None
     made = replace(comparing.setup(trace), costs=fitted)
     was, replayed = made.recorded.result, made.run(made.policy)
-    assert replayed.makespan == pytest.approx(was.makespan, rel=0.15)
-    assert comparing.error(was, replayed)["mean_ratio"] == pytest.approx(1, abs=0.15)
+    assert replayed.makespan == pytest.approx(was.makespan, rel=0.1)
+    assert comparing.error(was, replayed)["mean_ratio"] == pytest.approx(1, abs=0.1)
 
 
 def test_few_generations_say_nothing_of_the_costs(tmp_path: Path) -> None:

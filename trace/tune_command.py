@@ -112,7 +112,7 @@ def _on_the_real_engine(
         seconds.append(tuning.value(result, options.goal))
         print(f"  {options.goal} {seconds[-1]:.3f} s", file=sys.stderr, flush=True)
     first, *rest, last = seconds
-    was = (first + last) / 2
+    was = min(first, last)  # what is better by less than these two differ is noise
     ranked = sorted(zip(rest, tried, strict=True), key=lambda pair: pair[0])
     best = ranked[0][1] if ranked and ranked[0][0] < was else tuned.current
     return {

@@ -41,6 +41,8 @@ SHAKEN = 0.25
 """How far a gap of a variation is from what it was, in the logarithm."""
 NO_WORSE = 1.002
 """A value that makes less of a difference than this makes none."""
+WORTH = 1.02
+"""What gains less than this is not worth a change."""
 LARGEST_BATCH = 8192
 
 Say = Callable[[int, float], None]
@@ -201,5 +203,6 @@ def _stand(
         for one in everybody
     }
     ranked = sorted(everybody, key=lambda one: -statistics.geometric_mean(ratios[one]))
+    best = ranked[0] if statistics.geometric_mean(ratios[ranked[0]]) > WORTH else current
     others = tuple(one for one in ranked if one != current)
-    return Tuned(current, ranked[0], ratios[ranked[0]], others, trials)
+    return Tuned(current, best, ratios[best], others, trials)
