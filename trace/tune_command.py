@@ -158,7 +158,7 @@ def _document(
             "current": comparing.row(then),
             "best": comparing.row(now),
         },
-        "ratios": [round(one, 4) for one in tuned.ratios],
+        "ratios": [round(one, 4) for one in tuned.ratios[best]],
         "current": tuned.current.tables(),
         "best": best.tables(),
         "changed": best != tuned.current,

@@ -51,12 +51,12 @@ Say = Callable[[int, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """`ratios` are what was recorded ÷ `best` by the goal, above 1 is better: on the trace, and on
-    each variation. `finalists` are the others that got so far, the best first."""
+    """`ratios` are what was recorded ÷ each by the goal, above 1 is better: on the trace, and on
+    each variation. `finalists` are those that got so far, the best first."""
 
     current: Candidate
     best: Candidate
-    ratios: tuple[float, ...]
+    ratios: dict[Candidate, tuple[float, ...]]
     finalists: tuple[Candidate, ...]
     trials: int
 
@@ -205,4 +205,4 @@ def _stand(
     ranked = sorted(everybody, key=lambda one: -statistics.geometric_mean(ratios[one]))
     best = ranked[0] if statistics.geometric_mean(ratios[ranked[0]]) > WORTH else current
     others = tuple(one for one in ranked if one != current)
-    return Tuned(current, best, ratios[best], others, trials)
+    return Tuned(current, best, ratios, others, trials)
