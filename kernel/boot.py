@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..memory.recall_process import RecallProcess
@@ -21,7 +22,7 @@ from ..syscalls.registry import PluginFiles, PluginRegistry
 from .chosen import embedding_model, engine_driver, eviction_policy
 from .config import KernelConfig, parse
 from .core import OF_PLUGINS, Running
-from .engine.driver import EngineDriver
+from .engine.driver import Capacity, EngineDriver
 from .engine.fork import guard_forks
 from .engine.simulated import SimulatedDriver
 from .engine.supervisor import Engine
@@ -89,6 +90,7 @@ async def boot(config: KernelConfig) -> None:
     log.info("halting")
     await kernel.park()  # while the journal still takes results
     await server.stop()
+    await kernel.recorder.close()
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)  # the engine stops in here
@@ -118,7 +120,11 @@ def make_driver(config: KernelConfig) -> EngineDriver:
     """The engine driver that the configuration names. Raises LoadError for a plugin's that cannot
     be had."""
     if config.driver == "simulated":
-        return SimulatedDriver()
+        batch = config.engine_args.get("max_num_batched_tokens")
+        capacity = Capacity(config.max_num_seqs, 4096, 65536)
+        if batch is not None:
+            capacity = replace(capacity, max_batched_tokens=batch)
+        return SimulatedDriver(capacity=capacity)
     if config.driver != "vllm":
         return engine_driver(config.driver, config.model, config.plugins_dir)
     return VllmDriver(

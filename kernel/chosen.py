@@ -22,6 +22,7 @@ from ..syscalls.inside import QUALIFIED, offered
 from . import scheduling
 from .engine.driver import EngineDriver
 from .scheduling import Policy
+from .scheduling.settings import Settings
 
 
 @functools.cache
@@ -30,11 +31,17 @@ def eviction_policy(name: str, plugins_dir: Path) -> EvictionPolicy:
     return policy
 
 
-def scheduling_policy(name: str, plugins_dir: Path) -> Policy:
+def scheduling_policy(
+    name: str,
+    plugins_dir: Path,
+    settings: Settings = Settings(),  # noqa: B008
+) -> Policy:
     """Guarded, if it is not ours."""
-    policy: Policy = _chosen(scheduling, offers.SCHEDULING, name, plugins_dir)
     try:
-        return scheduling.checked(name, policy) if "." in name else policy
+        if "." not in name:
+            return scheduling.load(name, settings)
+        offer = offered(offers.SCHEDULING, name, plugins_dir)
+        return scheduling.checked(name, scheduling.made(offer, settings))
     except ValueError as error:
         raise LoadError(str(error)) from None
 

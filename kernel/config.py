@@ -1,9 +1,12 @@
-"""How a kernel is to run: the arguments of `python -m llmos.kernel.boot`."""
+"""How a kernel is to run: the arguments of `python -m llmos.kernel.boot`, and `kernel.toml`, which
+says the same for good (`config_file.py`)."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +17,9 @@ from ..memory.embedding import MINILM
 from ..memory.pager import Watermarks
 from ..memory.recall import EXACT_PAGES
 from ..syscalls.mounts.settings import ConfigFile
-from . import scheduling
+from . import config_file, scheduling
 from .engine.driver import Sampling
+from .scheduling.settings import Settings
 
 # The pilot is a sibling room that the kernel must not import: it is named, not known.
 PILOT = "pilot"
@@ -49,6 +53,7 @@ class KernelConfig:
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
     scheduler: str = scheduling.DEFAULT
+    scheduling: Settings = field(default_factory=Settings)
     max_waiting: int = 4096
     eviction: str = eviction.DEFAULT
     recall_tokens: int | None = None
@@ -98,6 +103,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--state-dir", type=Path, required=True, help="journal, lock and log live here")
     add("--socket", type=Path, help="default: kernel.sock in the state folder")
     add("--plugins-dir", type=Path, help="one-file plugins; default: syscalls in the state folder")
+    add("--config", type=Path, help="default: kernel.toml in the state folder, if it is there")
     add(
         "--mount",
         action="append",
@@ -122,6 +128,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         default=PLUGIN_MEMORY_MIB,
         help="what one worker of a plugin may hold (default: %(default)s)",
     )
+    add = (engine := parser.add_argument_group("engine")).add_argument
     add(
         "--driver",
         type=_one_of(DRIVERS),
@@ -133,9 +140,19 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--dtype", help="number format of the weights, as vLLM names it")
     add("--max-model-len", type=_positive, help="tokens in one context window")
     add("--max-num-seqs", type=_positive, default=64, help="processes in the engine at once")
+    add("--max-num-batched-tokens", type=_positive, help="tokens that one step of it computes")
     add("--compile", action="store_true", help="compile the model: slower start, faster tokens")
     add("--temperature", type=float, help="default: the model's own")
     add("--max-tokens", type=_positive, help="longest generation; default: the rest of the window")
+    add(
+        "--engine-arg",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="any argument of vLLM's AsyncEngineArgs; the value is JSON or a word",
+    )
+    add = (processes := parser.add_argument_group("processes")).add_argument
     add("--max-steps", type=_positive, default=32, help="generations in one turn")
     add("--max-processes", type=_positive, default=10_000, help="live processes")
     add(
@@ -145,8 +162,11 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         help="live processes of one session, so that agents which start agents stop at some point"
         " (default: %(default)s)",
     )
+    add = (scheduler := parser.add_argument_group("scheduler")).add_argument
     add(
+        "--policy",
         "--scheduler",
+        dest="scheduler",
         type=_one_of(scheduling.names()),
         default=scheduling.DEFAULT,
         help="who goes next when the engine is busy:"
@@ -159,6 +179,9 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         help="processes that may wait for the engine before new work is refused"
         " (default: %(default)s)",
     )
+    for name, (kind, words) in SETTINGS.items():
+        add(f"--{name.replace('_', '-')}", type=kind, help=words)
+    add = (memory := parser.add_argument_group("memory")).add_argument
     add(
         "--eviction",
         type=_one_of(eviction.names()),
@@ -199,16 +222,18 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         help="pages of one process or knowledge base from which on recall does not look at each,"
         " but at those that words and Chroma name (default: %(default)s)",
     )
-    add(
-        "--engine-arg",
-        action="append",
-        default=[],
-        type=_pair,
-        metavar="NAME=VALUE",
-        help="any argument of vLLM's AsyncEngineArgs; the value is JSON or a word",
-    )
-    options = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    options = parser.parse_args(given)
     state_dir = options.state_dir.expanduser().absolute()
+    path = (options.config or state_dir / "kernel.toml").expanduser().absolute()
+    if options.config is not None or path.exists():
+        tables = (engine, processes, scheduler, memory)
+        try:
+            lines = config_file.words(path, tables)
+        except ValueError as error:
+            parser.error(str(error))
+        parser.prog = str(path)  # whose fault it is: the command line alone has been read
+        options = parser.parse_args([*lines, *given])
     return KernelConfig(
         state_dir=state_dir,
         socket=(options.socket or state_dir / "kernel.sock").expanduser().absolute(),
@@ -220,12 +245,13 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         max_model_len=options.max_model_len,
         max_num_seqs=options.max_num_seqs,
         compile=options.compile,
-        engine_args=dict(options.engine_arg),
+        engine_args=_engine_args(options),
         sampling=Sampling(options.temperature, options.max_tokens),
         max_steps=options.max_steps,
         max_processes=options.max_processes,
         max_session_processes=options.max_session_processes,
         scheduler=options.scheduler,
+        scheduling=Settings(**{name: getattr(options, name) for name in SETTINGS}),
         max_waiting=options.max_waiting,
         eviction=options.eviction,
         recall_tokens=options.recall_tokens,
@@ -243,6 +269,12 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
 def _mount_files(own: Sequence[Path], of_project: Sequence[Path]) -> tuple[ConfigFile, ...]:
     trusted = [(path, True) for path in own] + [(path, False) for path in of_project]
     return tuple(ConfigFile(path.expanduser().absolute(), trust) for path, trust in trusted)
+
+
+def _engine_args(options: argparse.Namespace) -> dict[str, Any]:
+    tokens = options.max_num_batched_tokens
+    sizes = {} if tokens is None else {"max_num_batched_tokens": tokens}
+    return {**sizes, **dict(options.engine_arg)}
 
 
 def _watermarks(parser: argparse.ArgumentParser, high: float, low: float) -> Watermarks:
@@ -278,6 +310,20 @@ def _positive(text: str) -> int:
     return number
 
 
+def _factor(text: str) -> float:
+    factor = float(text)
+    if not 1 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 1")
+    return factor
+
+
+def _some(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return number
+
+
 def _pair(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
@@ -286,3 +332,14 @@ def _pair(text: str) -> tuple[str, Any]:
         return name.replace("-", "_"), json.loads(value)
     except json.JSONDecodeError:
         return name.replace("-", "_"), value
+
+
+SETTINGS: dict[str, tuple[Callable[[str], float], str]] = {
+    "level_tokens": (_positive, "mlfq: what a process has had when it leaves the first level"),
+    "level_factor": (_factor, "mlfq: how many times as wide as the one before a level is"),
+    "quantum_tokens": (_positive, "round-robin, fair: tokens of one turn of the wheel"),
+    "patience_s": (_some, "seconds of waiting after which age counts before the policy"),
+    "keep_spreads": (_some, "how much longer than usual a syscall may last and blocks are kept"),
+    "longest_keep_s": (_some, "seconds for which blocks are kept over a syscall at most"),
+}
+"""Of the scheduler; without them it goes by its own (`scheduling/settings.py`)."""

@@ -40,6 +40,7 @@ from .namespaces import Namespaces
 from .offering import Offering
 from .pipe import Pipe
 from .process import Accounting, Process
+from .recorder import Recorder
 from .retrieval import Retrieval
 from .scheduler import Scheduler
 from .shared import SharedPages
@@ -92,8 +93,8 @@ class Core(ABC):
         self.offering = Offering(plugins.table, engine.count_tokens)
         self.dispatcher = Dispatcher(plugins.table, [plugins.observers])
         self.table = ProcessTable()
-        policy = scheduling_policy(config.scheduler, config.plugins_dir)
-        self.scheduler = Scheduler(policy, config.scheduler)
+        policy = scheduling_policy(config.scheduler, config.plugins_dir, config.scheduling)
+        self.scheduler = Scheduler(policy, config.scheduler, config.scheduling)
         self.backlog = Backlog(self.scheduler, config.max_waiting)
         self.bus = Bus()
         self.links = Links()
@@ -101,6 +102,7 @@ class Core(ABC):
         self.namespaces = Namespaces(journal, self.table)
         self.clock = clock
         self.timers = Timers(clock)
+        self.recorder = Recorder(self.scheduler, engine, clock)
         recall = recall or LocalRecall(config.journal)
         self.retrieval = Retrieval(journal, recall, config.reminder_tokens)
         self.knowledge = Knowledge(self.namespaces, recall)

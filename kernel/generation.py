@@ -216,7 +216,12 @@ class Generation(Obedience):
             tokens_after=num_tokens - gone,
         )
         statements.append(write_space(process.pid, process.image, space, head(space, len(victims))))
-        await kernel.journal.commit(statements, lambda: pager.evict(space, victims))
+
+        def gone_from_the_window() -> None:
+            pager.evict(space, victims)
+            kernel.scheduler.flushed(process, gone)
+
+        await kernel.journal.commit(statements, gone_from_the_window)
         kernel.pastime(kernel.retrieval.warm_up())
         if kernel.config.summaries:
             kernel.pastime(summarise(kernel, process, pages))

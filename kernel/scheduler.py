@@ -22,6 +22,8 @@ from .process import NOTHING, Process, State
 from .scheduling import Policy
 from .scheduling.job import FIRST_OUTPUT_TOKENS, Average, Head, Job
 from .scheduling.run_queue import NICE_S, RunQueue
+from .scheduling.settings import Settings
+from .tracer import Tracer
 
 __all__ = ["NICE_S", "Lease", "Scheduler"]
 
@@ -42,6 +44,8 @@ class Lease:
     def __init__(self, job: Job, scheduler: Scheduler) -> None:
         self.job = job
         self.tokens_out = 0
+        self.answer_tokens: int | None = None
+        """Of the whole answer, when it is there."""
         self.asked = False
         """For its slot, by an interactive process."""
         self._breakable = True
@@ -61,6 +65,8 @@ class Lease:
             self._scheduler.queue.rehead(job, root)
         further = item.tokens_in - max(job.reached, item.tokens_cached)
         job.tokens = job.reached = item.tokens_in
+        if self._scheduler.tracer is not None:
+            self._scheduler.tracer.first(job, item)
         self._charge(item.tokens_in - item.tokens_cached, max(0, further))
 
     def generated(self, num_tokens: int) -> None:
@@ -71,6 +77,7 @@ class Lease:
 
     def completed(self, answer_tokens: int) -> None:
         """The answer, all of it, has so many tokens."""
+        self.answer_tokens = answer_tokens
         self.job.generations += 1
         self.job.outputs.add(answer_tokens)
         self.job.head.outputs.add(answer_tokens)
@@ -93,11 +100,20 @@ class Lease:
 class Scheduler:
     """Admission of processes to the engine. Owns READY and RUNNING."""
 
-    def __init__(self, policy: Policy, name: str = "") -> None:
-        self.queue = RunQueue(policy)
+    def __init__(
+        self,
+        policy: Policy,
+        name: str = "",
+        settings: Settings = Settings(),  # noqa: B008
+    ) -> None:
+        self.queue = RunQueue(policy, settings)
+        self.settings = settings
         self.policy_name = name or type(policy).__name__
         self.num_slots = 0
         """0 before the engine is ready."""
+        self.capacity: Capacity | None = None
+        self.tracer: Tracer | None = None
+        """Told of all that happens here."""
         self._jobs: dict[Process, Job] = {}
         self._heads: dict[Hashable, Head] = {}
         self._turns: dict[Job, asyncio.Future[None]] = {}  # of those that wait
@@ -111,14 +127,35 @@ class Scheduler:
     def open(self, capacity: Capacity) -> None:
         """The engine can hold this much; no slots admit nobody."""
         self.num_slots = capacity.max_num_seqs
+        self.capacity = capacity
         self.queue.blocks.resize(capacity.kv_cache_tokens, capacity.block_tokens)
+        if self.tracer is not None:
+            self.tracer.engine(capacity)
         self._dispatch()
 
     def use(self, policy: Policy, name: str = "") -> None:
         """Schedule by another policy from now on. Who waits or runs goes on doing so."""
         self.queue.use(policy)
         self.policy_name = name or type(policy).__name__
+        if self.tracer is not None:
+            self.tracer.policy(self.policy_name, self.settings)
         self._dispatch()
+
+    def watch(self, tracer: Tracer | None) -> None:
+        """Let the tracer know of all that happens from now on, and of who waits or runs by now.
+        None: of nothing any more."""
+        self.tracer = tracer
+        self.queue.on_taken = None if tracer is None else self._taken
+        if tracer is None:
+            return
+        if self.capacity is not None:
+            tracer.engine(self.capacity)
+        tracer.policy(self.policy_name, self.settings)
+        for lease in self._running.values():
+            tracer.asked(lease.job, self.queue)
+            tracer.admitted(lease.job, self.queue)
+        for job in self.queue:
+            tracer.asked(job, self.queue)
 
     @asynccontextmanager
     async def admitted(
@@ -141,6 +178,8 @@ class Scheduler:
             self._left.clear()
         turn = self._turns[job] = asyncio.get_running_loop().create_future()
         self.queue.add(job, self.now())
+        if self.tracer is not None:
+            self.tracer.asked(job, self.queue)
         try:
             self._dispatch()
             await turn
@@ -164,6 +203,8 @@ class Scheduler:
         job = self._jobs.get(process)
         if job is not None:
             self.queue.keep(job, reason, self.now())
+            if self.tracer is not None:
+                self.tracer.paused(job, reason)
 
     def idle(self, process: Process) -> None:
         """Its turn is over, or it is stopped: nothing is kept for it."""
@@ -171,6 +212,8 @@ class Scheduler:
         if job is not None:
             if job.interactive:
                 job.attained = 0
+            if self.tracer is not None:
+                self.tracer.idled(job)
             if job.held:
                 self.queue.release(job)
                 self._dispatch()
@@ -182,25 +225,38 @@ class Scheduler:
         if job is not None:
             job.head.root.users -= 1
             self.queue.policy.forget(job)
+            if self.tracer is not None:
+                self.tracer.ended(job)
 
-    def forked(self, parent: Process, child: Process) -> None:
-        """The child's prompt begins with its parent's, as far as that had been in the engine."""
+    def flushed(self, process: Process, tokens: int) -> None:
+        """So many tokens of it have left its window."""
+        if self.tracer is not None:
+            self.tracer.flushed(process, tokens)
+
+    def forked(self, parent: Process, child: Process, tokens: int | None = None) -> None:
+        """The child's prompt begins with its parent's, as far as that had been in the engine. So
+        many `tokens` are in its window: else, as many as its pages have."""
         above = self._jobs.get(parent)
         if above is None or not above.generations:
             return
         head = above.head
-        known = child.space.num_resident_tokens + head.root.unseen
+        if tokens is None:
+            tokens = child.space.num_resident_tokens
+        known = tokens + head.root.unseen
         shared = min(above.tokens, known)
         is_longer = shared >= head.tokens + self.queue.blocks.block_tokens
         if is_longer and sum(1 for _ in head.chain()) < MAX_HEADS_IN_LINE:
             head = Head(shared, above=head, outputs=head.outputs)
             self.queue.rehead(above, head)
-        self._make(child, head)
+        job = self._make(child, head)
+        if self.tracer is not None:
+            self.tracer.forked(job, parent, shared)
 
     def begun_anew(self, process: Process) -> None:
         """Its window is empty: an exec."""
         job = self._jobs.get(process)
         if job is not None:
+            self.flushed(process, job.tokens)
             self.queue.release(job)
             self.queue.rehead(job, job.head.root)
             self._dispatch()
@@ -282,9 +338,13 @@ class Scheduler:
             turn = self._turns.pop(job)
             if turn.done():  # it is being cancelled, and has not noticed yet
                 self.queue.keep(job, "", now)
+                if self.tracer is not None:
+                    self.tracer.withdrew(job, self.queue)
                 continue
             self._running[job.process] = Lease(job, self)
             job.process.state = State.RUNNING
+            if self.tracer is not None:
+                self.tracer.admitted(job, self.queue)
             turn.set_result(None)
         self._ask_for_slots()
 
@@ -299,14 +359,23 @@ class Scheduler:
     def _withdraw(self, job: Job) -> None:
         if self._turns.pop(job, None) is not None:
             self.queue.remove(job)
+            if self.tracer is not None:
+                self.tracer.withdrew(job, self.queue)
 
     def _leave(self, job: Job) -> None:
         """Out of the engine, or out of the queue. What it holds it keeps for a while."""
         now = self.now()
-        if self._running.pop(job.process, None) is not None and len(self.queue):
+        lease = self._running.pop(job.process, None)
+        if lease is not None and len(self.queue):
             self._left.append(now)
         self.queue.keep(job, "", now)
+        if lease is not None and self.tracer is not None:
+            self.tracer.left(job, self.queue, lease.tokens_out, lease.answer_tokens)
         self._dispatch()
+
+    def _taken(self, job: Job, blocks: int) -> None:
+        if self.tracer is not None:
+            self.tracer.dropped(job, blocks, self.queue)
 
     def quantum_is_over(self, lease: Lease) -> bool:
         """And does somebody wait for it?"""

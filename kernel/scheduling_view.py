@@ -79,7 +79,7 @@ def policies(kernel: Core) -> list[str]:
 def use(kernel: Core, name: str) -> None:
     """Schedule by another policy. Raises EINVAL."""
     try:
-        policy = scheduling_policy(name, kernel.config.plugins_dir)
+        policy = scheduling_policy(name, kernel.config.plugins_dir, kernel.config.scheduling)
     except LoadError as error:
         raise EINVAL(str(error), hint=did_you_mean(name, policies(kernel))) from None
     except Exception as error:  # of somebody's package

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .. import __version__
 from ..memory.swap import Statement, read_pages
-from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH, ETIME, SyscallError
+from ..syscalls.errno import EAGAIN, EINVAL, ENOENT, EPERM, ESRCH, ETIME, SyscallError
 from ..syscalls.spec import SyscallSpec
 from . import (
     audit,
@@ -39,6 +39,7 @@ from .signals import Signal
 from .why import why
 
 ENDS = {"read": End.READ, "write": End.WRITE}
+TRACE = "trace"
 
 
 class Attachable(Protocol):
@@ -160,6 +161,14 @@ class Service:
                 return scheduling_view.info(self._kernel)
             case messages.Why(pid):
                 return await why(self._kernel, pid)
+            case messages.StartTrace(path, max_bytes):
+                self._kernel.recorder.start(_absolute("path", path), max_bytes)
+                client.at_close(TRACE, lambda: self._kernel.errand(self._kernel.recorder.close()))
+            case messages.StopTrace():
+                if not client.will_close(TRACE):
+                    raise ENOENT("this connection records no trace")
+                client.forget(TRACE)
+                return await self._kernel.recorder.stop()
             case messages.Halt():
                 self._halt()
             case _:

@@ -178,6 +178,7 @@ def _launch(ctx: Context) -> Popen[bytes]:
         *("--plugins-dir", paths.plugins),
         *(f"--mount={file}" for file in paths.mounts),
         *_project_mounts(),
+        *(("--config", paths.config) if os.path.exists(paths.config) else ()),
     ]
     # -P and the state folder: a module in the folder where the user happens to be must not get in.
     command = [sys.executable, "-P", "-m", "llmos.kernel.boot", *where, *_kernel_options(ctx)]

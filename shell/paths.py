@@ -19,7 +19,7 @@ MAX_SOCKET_PATH = 100
 class Paths:
     """All paths of one llmos. An explicit `state_dir` (the flag) wins over the environment."""
 
-    __slots__ = ("history", "log", "mounts", "plugins", "socket", "state_dir")
+    __slots__ = ("config", "history", "log", "mounts", "plugins", "socket", "state_dir")
 
     def __init__(self, state_dir: str | None = None) -> None:
         own = state_dir or os.environ.get("LLMOS_STATE_DIR")
@@ -28,6 +28,7 @@ class Paths:
         self.history = os.path.join(self.state_dir, "history")
         self.log = os.path.join(self.state_dir, "kernel.log")
         config = _xdg("CONFIG", "~/.config")
+        self.config = os.path.join(config, "kernel.toml")
         self.plugins = os.path.join(config, "syscalls")
         self.mounts = [os.path.join(config, name) for name in ("mcp.json", "openapi.json")]
 

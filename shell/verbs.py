@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 # isort: off
-from . import running, pipeline, processes, scheduling, signalling, jobs, keeping, memory  # noqa: F401
-from . import knowledge, syscalls, plugins, calling, mounts, boot, help  # noqa: F401
+from . import running, pipeline, processes, scheduling, tracing, signalling, jobs, keeping  # noqa: F401
+from . import memory, knowledge, syscalls, plugins, calling, mounts, boot, help  # noqa: F401
 
 # isort: on
 from .verb import TABLE

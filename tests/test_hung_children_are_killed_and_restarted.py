@@ -94,7 +94,7 @@ def test_an_engine_that_is_away_is_nobodys_hang(tmp_path: Path) -> None:
     """It takes a minute to come, and a minute to come back."""
 
     async def main(kernel: Kernel, driver: SimulatedDriver) -> None:
-        driver._costs = replace(Costs(), start_s=60.0)
+        driver.costs = replace(Costs(), start_s=60.0)
         supervisor = await supervise(
             kernel, ChildSpec("long", task="count 4000", restart="transient", watchdog_s=7.0)
         )

@@ -20,9 +20,10 @@ DOCUMENTS = (
     "docs/plugins-built-in.md",
     "docs/processes.md",
     "docs/scheduling.md",
+    "docs/tracing.md",
     "pilot/MODEL_CARD.md",
 )
-ROOMS = "gateway|kernel|memory|syscalls|plugins|shell|pilot|tests|bench|docs|requirements"
+ROOMS = "gateway|kernel|memory|syscalls|plugins|shell|pilot|trace|tests|bench|docs|requirements"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

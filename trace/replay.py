@@ -12,24 +12,28 @@ The arms differ in who decides:
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from ..kernel import scheduling
 from ..kernel.engine.batching import Batch, Batched, Costs
 from ..kernel.engine.driver import Capacity, Prefill
+from ..kernel.limits import NO_LIMITS, Limit, Limits
 from ..kernel.process import Process
 from ..kernel.scheduler import Lease, Scheduler
 from ..kernel.scheduling.job import Job
 from ..kernel.scheduling.keyed import Keyed
 from ..kernel.scheduling.order import Key
+from ..kernel.scheduling.settings import Settings
+from ..kernel.tracer import Event, Tracer
 from ..memory.address_space import AddressSpace
 from . import virtual_time
-from .workload import Agent, Workload
+from .workload import Agent, Turn, Workload
 
 PLAIN, CLAIRVOYANT = "plain", "clairvoyant"
 
@@ -47,13 +51,22 @@ class Server(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Request:
+    """`left` tokens of the answer are not generated yet."""
+
+    answer: Iterator[int]
+    left: int
+    heard: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
+
+
 class BatchServer:
     """`Server` without a model: a batch that steps on the loop's clock."""
 
     def __init__(self, capacity: Capacity, costs: Costs) -> None:
         self.capacity = capacity
         self.batch = Batch(capacity, costs)
-        self._heard: dict[Batched, asyncio.Queue[None]] = {}
+        self._requests: dict[Batched, _Request] = {}
         self._work = asyncio.Event()
 
     async def run(self) -> None:
@@ -65,24 +78,33 @@ class BatchServer:
             work, seconds = self.batch.step()
             await asyncio.sleep(seconds)
             for sequence in work:
-                if sequence.is_computed and sequence in self._heard:
-                    self._heard[sequence].put_nowait(None)
+                request = self._requests.get(sequence)
+                if request is not None and sequence.is_computed:
+                    self._answer(sequence, request)
+
+    def _answer(self, sequence: Batched, request: _Request) -> None:
+        """The next token, before the next step: who hears of it may be slower."""
+        token = next(request.answer)
+        request.left -= 1
+        if request.left:
+            sequence.generated(token)
+        else:
+            self.batch.remove(sequence)
+        request.heard.put_nowait(None)
 
     async def generate(
         self, prompt: Sequence[int], answer: Sequence[int]
     ) -> AsyncIterator[tuple[int, int]]:
         sequence = Batched(tuple(prompt))
-        heard = self._heard[sequence] = asyncio.Queue()
+        request = self._requests[sequence] = _Request(iter(answer), len(answer))
         self.batch.add(sequence)
         self._work.set()
         try:
-            for index, token in enumerate(answer, 1):
-                await heard.get()
-                if index < len(answer):
-                    sequence.generated(token)
+            for _ in answer:
+                await request.heard.get()
                 yield 1, sequence.tokens_cached
         finally:
-            del self._heard[sequence]
+            del self._requests[sequence]
             self.batch.remove(sequence)
 
 
@@ -101,9 +123,9 @@ class ShortestRemaining(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Seconds: of each agent from its arrival to its last token, in the workload's order; to the
-    first token of each interactive turn; of all. `hit_rate` is the share of prompt tokens that
-    were in the engine's cache."""
+    """Seconds: of each agent from its arrival to its last token, without the gaps in which it had
+    nothing to do, in the workload's order; to the first token of each interactive turn; of all.
+    `hit_rate` is the share of prompt tokens that were in the engine's cache."""
 
     completions: tuple[float, ...]
     first_tokens: tuple[float, ...]
@@ -112,7 +134,8 @@ class Result:
     preemptions: int = 0
 
     def figures(self) -> dict[str, float]:
-        cuts = statistics.quantiles(self.completions, n=100, method="inclusive")
+        several = self.completions if len(self.completions) > 1 else 2 * self.completions
+        cuts = statistics.quantiles(several, n=100, method="inclusive")
         return {
             "mean": statistics.fmean(self.completions),
             "p50": cuts[49],
@@ -123,17 +146,26 @@ class Result:
 
 
 class Replay:
-    """One workload under one arm."""
+    """One workload under one arm. `write` is told what the scheduler does, as when a kernel is
+    traced."""
 
-    def __init__(self, workload: Workload, server: Server, arm: str) -> None:
-        self._workload, self._server = workload, server
+    def __init__(
+        self,
+        workload: Workload,
+        server: Server,
+        arm: str,
+        settings: Settings = Settings(),  # noqa: B008
+        write: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._workload, self._server, self._write = workload, server, write
         self._left: dict[Process, int] = {}
         self._is_clairvoyant = arm == CLAIRVOYANT
         self.scheduler: Scheduler | None = None
         if self._is_clairvoyant:
-            self.scheduler = Scheduler(ShortestRemaining(self._left), arm)
+            self.scheduler = Scheduler(ShortestRemaining(self._left), arm, settings)
         elif arm != PLAIN:
-            self.scheduler = Scheduler(scheduling.load(arm), arm)
+            self.scheduler = Scheduler(scheduling.load(arm, settings), arm, settings)
+        self._progress = [_Progress() for _ in workload.agents]
         self._completions = [0.0] * len(workload.agents)
         self._first_tokens: list[float] = []
         self._tokens_in = self._tokens_cached = 0
@@ -145,6 +177,8 @@ class Replay:
     async def run(self) -> Result:
         self._began = asyncio.get_running_loop().time()
         if self.scheduler is not None:
+            if self._write is not None:
+                self.scheduler.watch(Tracer(self._write, self.scheduler.now, self._began))
             self.scheduler.open(self._server.capacity)
         numbers = list(range(len(self._workload.agents)))
         if self._workload.at_once:
@@ -172,29 +206,62 @@ class Replay:
             await self._agent(number)
 
     async def _arrive(self, number: int) -> None:
-        await asyncio.sleep(max(0.0, self._workload.agents[number].arrival_s - self._now()))
+        agent = self._workload.agents[number]
+        if agent.parent is None:
+            await asyncio.sleep(max(0.0, agent.arrival_s - self._now()))
+        else:
+            await self._progress[agent.parent].reach(agent.parent_turns)
+            await asyncio.sleep(agent.arrival_s)
         await self._agent(number)
 
     async def _agent(self, number: int) -> None:
-        agent, arrived = self._workload.agents[number], self._now()
-        process = _process(number + 2, agent, arrived)
-        prompt = list(self._heads[agent.family])
+        agent, arrived, idle_s = self._workload.agents[number], self._now(), 0.0
+        progress = self._progress[number]
+        progress.process = process = _process(number + 2, agent, self._began + arrived)
         # Tokens of a family's head are its own, all others are nobody else's.
         fresh = 1_000_000 * (number + 1)
+        head = len(self._heads[agent.family])
+        progress.prompt = prompt = self._first_prompt(agent, process)
         self._left[process] = agent.tokens
         for turn in agent.turns:
+            if turn.cut:
+                del prompt[head : head + turn.cut]
+                if self.scheduler is not None:
+                    self.scheduler.flushed(process, turn.cut)
             prompt += range(fresh, fresh + turn.tokens_in)
             answer = range(fresh + turn.tokens_in, fresh + turn.tokens_in + turn.tokens_out)
             fresh = answer.stop
             await self._generate(process, agent, prompt, answer)
             self._left[process] -= turn.tokens_in + turn.tokens_out
+            progress.turn_is_over()
             if turn is not agent.turns[-1]:
-                if self.scheduler is not None:
-                    self.scheduler.pause(process, turn.syscall)
+                self._pause(process, turn)
+                idle_s += 0.0 if turn.syscall else turn.gap_s
+                if turn.waits_for is not None:
+                    await self._progress[turn.waits_for].ended.wait()
                 await asyncio.sleep(turn.gap_s)
-        self._completions[number] = self._now() - arrived
+        self._completions[number] = self._now() - arrived - idle_s
         if self.scheduler is not None:
             self.scheduler.forget(process)
+        progress.ended.set()
+
+    def _first_prompt(self, agent: Agent, process: Process) -> list[int]:
+        """What it begins with, before its first turn."""
+        head = self._heads[agent.family]
+        if agent.parent is None or not agent.shared:
+            return list(head)
+        parent = self._progress[agent.parent]
+        prompt = parent.prompt[: max(agent.shared, len(head))]
+        if self.scheduler is not None and parent.process is not None:
+            self.scheduler.forked(parent.process, process, len(prompt))
+        return prompt
+
+    def _pause(self, process: Process, turn: Turn) -> None:
+        if self.scheduler is not None:
+            if turn.syscall:
+                self.scheduler.pause(process, turn.syscall)
+            else:
+                self.scheduler.idle(process)
 
     # ---- generations ----------------------------------------------------------------------
 
@@ -208,6 +275,8 @@ class Replay:
                 came = await self._submit(prompt, answer, None, asked)
             else:
                 head = self.scheduler.head(agent.family)
+                if not head.tokens:  # a kernel measures it once
+                    head.tokens = self._workload.heads[agent.family]
                 admission = self.scheduler.admitted(
                     process, head=head, tokens=len(prompt), interactive=agent.interactive
                 )
@@ -243,7 +312,28 @@ class Replay:
         return done
 
 
+class _Progress:
+    """Of one agent, for those that wait for it."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.prompt: list[int] = []
+        self.process: Process | None = None
+        self._turns = 0
+        self._awaited: dict[int, asyncio.Event] = {}
+
+    def turn_is_over(self) -> None:
+        self._turns += 1
+        if self._turns in self._awaited:
+            self._awaited[self._turns].set()
+
+    async def reach(self, turns: int) -> None:
+        if self._turns < turns:
+            await self._awaited.setdefault(turns, asyncio.Event()).wait()
+
+
 def _process(pid: int, agent: Agent, created: float) -> Process:
+    limited = agent.wall_s < math.inf
     return Process(
         pid=pid,
         root=Path("/"),
@@ -254,16 +344,26 @@ def _process(pid: int, agent: Agent, created: float) -> Process:
         program="agent",
         name="agent",
         space=AddressSpace(""),
+        nice=agent.nice,
+        session=agent.session,
+        limits=Limits({"wall_s": Limit(agent.wall_s, agent.wall_s)}) if limited else NO_LIMITS,
     )
 
 
-def simulate(workload: Workload, arm: str, capacity: Capacity, costs: Costs) -> Result:
+def simulate(
+    workload: Workload,
+    arm: str,
+    capacity: Capacity,
+    costs: Costs,
+    settings: Settings = Settings(),  # noqa: B008
+    write: Callable[[Event], None] | None = None,
+) -> Result:
     """On virtual time, without a model."""
 
     async def main(_: object) -> Result:
         server = BatchServer(capacity, costs)
         serving = asyncio.create_task(server.run())
-        result = await Replay(workload, server, arm).run()
+        result = await Replay(workload, server, arm, settings, write).run()
         serving.cancel()
         return Result(
             result.completions,

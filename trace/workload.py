@@ -1,35 +1,50 @@
 """A workload: what agents ask of an engine, apart from who serves them.
 
 A turn's tokens are told by their numbers alone. Which of them stood in a prompt before is known
-all the same: an agent's prompt begins with the head of its family, and grows by its own turns.
+all the same: an agent's prompt begins with the head of its family, or with what its parent had
+said and read when it was forked, and grows by its own turns.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A generation: so many tokens come with it (a task, a syscall's result), so many are
-    generated, and then a syscall takes a while."""
+    generated, and then a syscall takes a while; without a name, nothing is to be done for so long.
+    If it `waits_for` another agent, by its number, the gap begins at that one's end.
+
+    `cut` tokens, the oldest behind the head, have left the prompt before it.
+    """
 
     tokens_in: int
     tokens_out: int
     syscall: str = ""
     gap_s: float = 0.0
+    waits_for: int | None = None
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
     """`arrival_s` from the beginning of the workload; where agents follow each other, `think_s`
-    after the one before."""
+    after the one before. One that another agent has made, `parent`, arrives so long after that
+    one's first `parent_turns` turns; of a fork, `shared` tokens of its prompt are its parent's."""
 
     arrival_s: float
     think_s: float
     family: int
     turns: tuple[Turn, ...]
     interactive: bool = False
+    parent: int | None = None
+    parent_turns: int = 0
+    shared: int = 0
+    nice: int = 0
+    session: int = 0
+    wall_s: float = math.inf  # that it may live
 
     @property
     def tokens(self) -> int:

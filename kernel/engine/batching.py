@@ -10,25 +10,11 @@ but for what is still in the prefix cache by then.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
-from .driver import Capacity
+from .driver import Capacity, Costs
 from .prefix import PrefixCache, Running
 
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Seconds. A step takes `step_s`; each sequence in it takes `sequence_s` more, each token that
-    is computed `token_s`, and that again for each token that it attends to: `decode_s` of a
-    sequence that generates, `prefill_s` of one whose prompt is computed. The defaults are of the
-    order of a small model on a small machine."""
-
-    start_s: float = 0.05
-    step_s: float = 0.002
-    sequence_s: float = 0.0001
-    token_s: float = 0.00002
-    decode_s: float = 0.0
-    prefill_s: float = 0.0
+__all__ = ["Batch", "Batched", "Costs"]
 
 
 class Batched:

@@ -168,6 +168,21 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds. A step takes `step_s`; each sequence in it takes `sequence_s` more, each token that
+    is computed `token_s`, and that again for each token that it attends to: `decode_s` of a
+    sequence that generates, `prefill_s` of one whose prompt is computed. The defaults are of the
+    order of a small model on a small machine."""
+
+    start_s: float = 0.05
+    step_s: float = 0.002
+    sequence_s: float = 0.0001
+    token_s: float = 0.00002
+    decode_s: float = 0.0
+    prefill_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """What the engine can hold: sequences at once, tokens in one window, KV cache in tokens (0: it
     does not say), in blocks of `block_tokens`; and the tokens that one step takes at most, so that
@@ -189,6 +204,11 @@ class EngineDriver(Protocol):
     name: str
     model: str
     totals: Totals
+
+    @property
+    def costs(self) -> Costs | None:
+        """Of its steps, where they are known."""
+        ...
 
     async def start(self, progress: Progress) -> Capacity:
         """Load the model; `progress` is told in words what happens. Raises EngineUnusable."""

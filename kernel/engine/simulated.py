@@ -99,7 +99,7 @@ class SimulatedDriver:
         self.model = "simulated"
         self.totals = Totals()
         self._script = script
-        self._costs = costs
+        self.costs = costs
         self._capacity = capacity
         self._batch = Batch(capacity, costs)
         self._sequences: dict[Batched, _Sequence] = {}
@@ -113,7 +113,7 @@ class SimulatedDriver:
         if 0 < self._capacity.kv_cache_tokens < self._capacity.window_tokens:
             raise EngineUnusable("the KV cache holds less than one window")
         progress("starting the simulated engine")
-        await asyncio.sleep(self._costs.start_s)
+        await asyncio.sleep(self.costs.start_s)
         self._died.clear()
         self._stepper = asyncio.create_task(self._step_forever())
         return self._capacity
@@ -172,7 +172,7 @@ class SimulatedDriver:
         for sequence in self._sequences.values():
             sequence.outbox.put_nowait(EngineDied("the simulated engine was crashed"))
         self._sequences.clear()
-        self._batch = Batch(self._capacity, self._costs)
+        self._batch = Batch(self._capacity, self.costs)
         if self._stepper is not None:
             self._stepper.cancel()
         self._died.set()

@@ -21,6 +21,7 @@ from .driver import (
     Capacity,
     ChatRequest,
     Completion,
+    Costs,
     Delta,
     EngineDied,
     EngineDriver,
@@ -135,6 +136,11 @@ class Engine:
         """What the engine has done in all, over its restarts; counted by the driver, apart from
         what processes are charged."""
         return self._driver.totals
+
+    @property
+    def costs(self) -> Costs | None:
+        """Of the engine's steps, where they are known."""
+        return self._driver.costs
 
     def status(self, waiting: int) -> EngineStatus:
         """`waiting`: processes in the run queue, which the engine does not know of."""

@@ -30,6 +30,7 @@ from .driver import (
     Capacity,
     ChatRequest,
     Completion,
+    Costs,
     Delta,
     EngineDied,
     EngineRefused,
@@ -81,6 +82,7 @@ class VllmDriver:
     def __init__(self, settings: VllmSettings) -> None:
         self.model = settings.name or settings.model
         self.totals = Totals()
+        self.costs: Costs | None = None  # they are not known before they are measured
         self._settings = settings
         # One thread for the life of the engine: its child dies with the thread that forked it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")

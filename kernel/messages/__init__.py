@@ -11,8 +11,8 @@ Plain dataclasses on purpose: the client must start without pydantic. The kernel
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
 Requests are in a file a topic (`processes`, `guests`, `memory`, `knowledge`, `pipes`,
-`supervision`, `scheduling`, `mounts`, `system`) and together in `requests`; `results` and `events`
-are what comes back.
+`supervision`, `scheduling`, `tracing`, `mounts`, `system`) and together in `requests`; `results`
+and `events` are what comes back.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ from .scheduling import (
 )
 from .supervision import ChildSpec, Link, Restart, Strategy, Supervise, Supervision, Unlink
 from .system import DecidePlugin, Halt, Plugins, Status, Syscalls
+from .tracing import StartTrace, StopTrace, TraceInfo
 
 __all__ = [
     "MAX_LINE",
@@ -170,8 +171,10 @@ __all__ = [
     "SourceInfo",
     "SpaceUsage",
     "Spawn",
+    "StartTrace",
     "State",
     "Status",
+    "StopTrace",
     "Strategy",
     "Supervise",
     "Supervision",
@@ -180,6 +183,7 @@ __all__ = [
     "Text",
     "Told",
     "ToldKind",
+    "TraceInfo",
     "Turn",
     "TurnStatus",
     "Unlink",

@@ -27,6 +27,7 @@ from .processes import (
 from .scheduling import LookAtScheduler, UsePolicy, Why
 from .supervision import Link, Supervise, Unlink
 from .system import DecidePlugin, Halt, Plugins, Status, Syscalls
+from .tracing import StartTrace, StopTrace
 
 Request = (
     Status
@@ -68,6 +69,8 @@ Request = (
     | LookAtScheduler
     | UsePolicy
     | Why
+    | StartTrace
+    | StopTrace
     | Halt
     | KnowledgeRequest
 )

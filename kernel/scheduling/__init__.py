@@ -7,6 +7,7 @@ all of them: so nobody starves and nothing is lost, whichever policy is chosen, 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -14,6 +15,7 @@ from typing import Protocol
 from .guarded import Guarded
 from .job import Job
 from .order import Key
+from .settings import Settings
 
 
 class Policy(Protocol):
@@ -68,7 +70,8 @@ class Policy(Protocol):
 
 DEFAULT = "mlfq"
 ENTRY_POINTS = "llmos.scheduling"
-"""The group under which a package offers a policy: an object that is called without arguments."""
+"""The group under which a package offers a policy: an object that is called without arguments, or
+with those of `Settings` that it names."""
 
 
 def names() -> list[str]:
@@ -76,7 +79,7 @@ def names() -> list[str]:
     return sorted(entry_points(group=ENTRY_POINTS).names)
 
 
-def load(name: str) -> Policy:
+def load(name: str, settings: Settings = Settings()) -> Policy:  # noqa: B008
     """Raises ValueError, with the names there are."""
     found = list(entry_points(group=ENTRY_POINTS, name=name))
     if not found:
@@ -84,7 +87,14 @@ def load(name: str) -> Policy:
     if len(found) > 1:
         owners = ", ".join(sorted(point.value for point in found))
         raise ValueError(f"the scheduling policy {name!r} is offered by more than one: {owners}")
-    return checked(name, found[0].load()())
+    return checked(name, made(found[0].load(), settings))
+
+
+def made(offer: Callable[..., Policy], settings: Settings) -> Policy:
+    """By what offers it, which is given those of the settings that it names."""
+    given = settings.given()
+    taken = inspect.signature(offer).parameters if given else {}
+    return offer(**{name: value for name, value in given.items() if name in taken})
 
 
 def checked(name: str, policy: Policy) -> Policy:

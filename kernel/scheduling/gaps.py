@@ -19,7 +19,8 @@ LONGEST_KEEP_S = 30.0
 class Gaps:
     """Of all processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, spreads: float = SPREADS, longest_keep_s: float = LONGEST_KEEP_S) -> None:
+        self._spreads, self._longest_keep_s = spreads, longest_keep_s
         self._lengths: dict[str, Average] = {}
         self._open: dict[Job, tuple[str, float]] = {}
 
@@ -43,7 +44,7 @@ class Gaps:
         length = self._length(name)
         if not length.seen:
             return FIRST_GAP_S
-        return min(length.mean + SPREADS * length.spread, LONGEST_KEEP_S)
+        return min(length.mean + self._spreads * length.spread, self._longest_keep_s)
 
     def _length(self, name: str) -> Average:
         return self._lengths.setdefault(name, Average(FIRST_GAP_S))

@@ -24,9 +24,11 @@ LEVEL_FACTOR = 3
 
 
 class FeedbackLevels(Keyed):
-    def __init__(self, level_tokens: int = LEVEL_TOKENS) -> None:
+    def __init__(
+        self, level_tokens: int = LEVEL_TOKENS, level_factor: float = LEVEL_FACTOR
+    ) -> None:
         super().__init__()
-        self.level_tokens = level_tokens
+        self.level_tokens, self.level_factor = level_tokens, level_factor
 
     def level(self, job: Job) -> int:
         """-1 for interactive work, else from 0."""
@@ -34,7 +36,7 @@ class FeedbackLevels(Keyed):
             return -1
         if job.attained < self.level_tokens:
             return 0
-        return 1 + int(log(job.attained / self.level_tokens, LEVEL_FACTOR))
+        return 1 + int(log(job.attained / self.level_tokens, self.level_factor))
 
     def key(self, job: Job) -> Key:
         return (0 if job.level is None else job.level, *job.entered)

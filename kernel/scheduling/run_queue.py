@@ -23,14 +23,15 @@ Nothing here waits or reads a clock: `now` is a parameter, in seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from . import Policy
 from .blocks import Blocks
-from .gaps import Gaps
+from .gaps import LONGEST_KEEP_S, SPREADS, Gaps
 from .job import Head, Job
 from .order import Order
+from .settings import Settings
 
 NICE_S = 0.5
 """Seconds of waiting that a level of nice is worth: from the first to the last it is 20 s."""
@@ -49,10 +50,15 @@ at all of them."""
 class RunQueue:
     """Owned by the scheduler."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, settings: Settings = Settings()) -> None:  # noqa: B008
         self.policy = policy
         self.blocks = Blocks()
-        self.gaps = Gaps()
+        self.gaps = Gaps(
+            _given(settings.keep_spreads, SPREADS), _given(settings.longest_keep_s, LONGEST_KEEP_S)
+        )
+        self.patience_s = _given(settings.patience_s, PATIENCE_S)
+        self.on_taken: Callable[[Job, int], None] | None = None
+        """Told of each job that has to give up so many blocks which were kept for it."""
         self._numbers = 0
         self._waiting: Order[Job] = Order()  # by the time from which they wait
         self._urgent: Order[Job] = Order()  # of those, for whom a person waits
@@ -188,7 +194,8 @@ class RunQueue:
         """Who has waited longest, when it is the turn of such."""
         oldest = self._waiting.first(math.inf)
         due = self.policy.starves and self._since_elder >= ELDER_EVERY - 1
-        return oldest if due and oldest is not None and now - oldest.place > PATIENCE_S else None
+        is_due = due and oldest is not None and now - oldest.place > self.patience_s
+        return oldest if is_due else None
 
     def _for_a_person(self) -> Job | None:
         return self._urgent.first(math.inf) if self.policy.preempts else None
@@ -197,7 +204,7 @@ class RunQueue:
         return self.policy.preempts and job in self._urgent
 
     def _waits_longest(self, job: Job, now: float) -> bool:
-        return now - job.place > PATIENCE_S and job is self._waiting.first(math.inf)
+        return now - job.place > self.patience_s and job is self._waiting.first(math.inf)
 
     def _make_room(self, job: Job, now: float) -> bool:
         """Does it fit, if need be after others that do not run have given up what they hold?"""
@@ -213,7 +220,10 @@ class RunQueue:
             else:
                 return False
         for other in victims:
+            held = other.held
             self._drop(other)
+            if self.on_taken is not None:
+                self.on_taken(other, held)
         return True
 
     def _dispensable(self, job: Job, now: float) -> Iterator[Job]:
@@ -258,3 +268,7 @@ class RunQueue:
         if waits:
             self.policy.add(job)
             self._waiting.add((job.place,), job)
+
+
+def _given(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
