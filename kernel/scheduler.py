@@ -111,6 +111,8 @@ class Scheduler:
         self.policy_name = name or type(policy).__name__
         self.num_slots = 0
         """0 before the engine is ready."""
+        self.shares: dict[int, float] = {}
+        """What sessions have of the engine by policies that share it, against 1 of all others."""
         self.capacity: Capacity | None = None
         self.tracer: Tracer | None = None
         """Told of all that happens here."""
@@ -171,6 +173,7 @@ class Scheduler:
         job = self.enrol(process, head)
         job.tokens = tokens + job.head.root.unseen
         job.interactive = interactive
+        job.weight = self.shares.get(process.session, 1.0)
         job.deadline = process.created + process.limits.of("wall_s").hard
         process.state, process.waiting = State.READY, NOTHING
         if not len(self.queue):

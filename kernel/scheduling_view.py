@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..syscalls.errno import EINVAL, LoadError, did_you_mean
+from ..syscalls.errno import EINVAL, ESRCH, LoadError, did_you_mean
 from ..syscalls.offers import SCHEDULING
 from . import messages, scheduling
 from .chosen import scheduling_policy
@@ -14,6 +14,8 @@ from .core import Core
 from .process import Process
 from .scheduler import Scheduler
 from .scheduling.job import Job
+
+LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def info(kernel: Core) -> messages.SchedulerInfo:
         hit_rate=totals.tokens_cached / totals.tokens_in if totals.tokens_in else 0.0,
         levels=_levels(scheduler),
         blocks=_blocks(scheduler),
+        shares={str(session): weight for session, weight in scheduler.shares.items()},
     )
 
 
@@ -86,6 +89,21 @@ def use(kernel: Core, name: str) -> None:
         words = f"the scheduling policy {name} cannot be loaded: {type(error).__name__}: {error}"
         raise EINVAL(words) from error
     kernel.scheduler.use(policy, name)
+
+
+def share(kernel: Core, session: int, weight: float) -> None:
+    """What a session has of the engine, against 1 of others. Raises ESRCH, EINVAL."""
+    if not LEAST_SHARE <= weight <= 1 / LEAST_SHARE:
+        raise EINVAL(
+            f"a share of {weight:g} is not one from {LEAST_SHARE} to {1 / LEAST_SHARE:g}",
+            hint="2 is twice what a session has of which nothing was said",
+        )
+    live = {process.session for process in kernel.table if process.alive}
+    if session not in live:
+        raise ESRCH(f"there is no session {session} with a live process", hint="llmos ps -l")
+    shares = {known: had for known, had in kernel.scheduler.shares.items() if known in live}
+    shares.pop(session, None)
+    kernel.scheduler.shares = shares if weight == 1 else shares | {session: weight}
 
 
 def _levels(scheduler: Scheduler) -> list[messages.LevelInfo]:

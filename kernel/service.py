@@ -159,6 +159,9 @@ class Service:
             case messages.UsePolicy(policy):
                 scheduling_view.use(self._kernel, policy)
                 return scheduling_view.info(self._kernel)
+            case messages.ShareEngine(session, weight):
+                scheduling_view.share(self._kernel, session, weight)
+                return scheduling_view.info(self._kernel)
             case messages.Why(pid):
                 return await why(self._kernel, pid)
             case messages.StartTrace(path, max_bytes):

@@ -14,12 +14,21 @@ if TYPE_CHECKING:
 
 @verb(
     "scheduler",
-    "show who is scheduled how, or use another policy until the kernel halts",
-    option("action", nargs="?", choices=("use",), metavar="use", help="use POLICY from now on"),
-    option("policy", nargs="?", metavar="POLICY", completes="policy", help="its name"),
+    "show who is scheduled how; until the kernel halts, use another policy, or share the engine",
+    option(
+        "action",
+        nargs="?",
+        choices=("use", "share"),
+        metavar="use|share",
+        help="use POLICY from now on, or give a SESSION another share than 1, for the policy fair",
+    ),
+    option("policy", nargs="?", metavar="POLICY|SESSION", completes="policy", help="which one"),
+    option("weight", nargs="?", metavar="WEIGHT", help="2 is twice what another session has"),
 )
 async def scheduler(ctx: Context) -> Outcome:
     args = ctx.args
+    if args.action == "share":
+        return await _share(ctx)
     if args.action is None:
         info: SchedulerInfo = await ctx.ask("scheduler")
         return Outcome(info, _overview(info, ctx.out.width))
@@ -28,6 +37,18 @@ async def scheduler(ctx: Context) -> Outcome:
         raise UsageError("which policy is to be used?", f"there are {', '.join(known)}")
     info = await ctx.ask("use_policy", policy=args.policy)
     return Outcome(info, f"the policy is {info.policy} now")
+
+
+async def _share(ctx: Context) -> Outcome:
+    session, weight = ctx.args.policy, ctx.args.weight
+    try:
+        info = await ctx.ask("share_engine", session=int(session), weight=float(weight))
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{session or 'nothing'!r} and {weight or 'nothing'!r} are no session and no weight",
+            "llmos scheduler share SESSION WEIGHT; ps -l shows sessions",
+        ) from None
+    return Outcome(info, f"session {session} counts {float(weight):g} against 1 of others now")
 
 
 def _overview(info: SchedulerInfo, width: int | None) -> str:
@@ -39,6 +60,7 @@ def _overview(info: SchedulerInfo, width: int | None) -> str:
         ("slots", f"{info.slots}: {info.running} running, {info.slots - info.running} free"),
         ("queue", f"{count_text(info.waiting)} of at most {info.max_waiting:,}{longest}"),
         ("blocks", _blocks(info.blocks)),
+        *([("shares", _shares(info.shares))] if info.shares else ()),
         ("hit rate", f"{info.hit_rate:.0%} of prompt tokens were in the prefix cache"),
     ]
     lines = [f"{name:<9} {words}".rstrip() for name, words in rows]
@@ -55,6 +77,11 @@ def _overview(info: SchedulerInfo, width: int | None) -> str:
     ]
     header = ("LEVEL", "WAITING", "RUNNING", "LONGEST WAIT")
     return "\n".join([*lines, "", table(header, levels, width)])
+
+
+def _shares(shares: dict[str, float]) -> str:
+    told = (f"session {number} counts {weight:g}" for number, weight in shares.items())
+    return f"{', '.join(told)}, others 1"
 
 
 def _blocks(blocks: BlockInfo | None) -> str:

@@ -13,14 +13,19 @@ from llmos.memory.address_space import AddressSpace
 
 
 def job(
-    pid: int, nice: int = 0, tokens: int = 64, head: Head | None = None, session: int = 1
+    pid: int,
+    nice: int = 0,
+    tokens: int = 64,
+    head: Head | None = None,
+    session: int = 1,
+    weight: float = 1.0,
 ) -> Job:
     """Of a process that has so many tokens, and is taken to answer with 32 more."""
     process = Process(
         pid=pid, root=Path("/"), interactive=False, created=0.0, spawn_key=None, parent=1,
         program="agent", name=f"p{pid}", space=AddressSpace(""), session=session, nice=nice,
     )  # fmt: skip
-    return Job(process, head or Head(), Average(32.0), tokens=tokens)
+    return Job(process, head or Head(), Average(32.0), weight=weight, tokens=tokens)
 
 
 def queue_of(

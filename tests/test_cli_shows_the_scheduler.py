@@ -43,6 +43,26 @@ def test_a_policy_that_there_is_not_is_refused_with_the_nearest(sim_kernel: Kern
     assert json.loads(sim_kernel.llmos("scheduler", "--json").stdout)["policy"] == "mlfq"
 
 
+def test_a_session_is_given_its_share(sim_kernel: KernelProcess) -> None:
+    with sim_kernel.wire() as wire:
+        spawned = wire.get("spawn", interactive=True, root=str(sim_kernel.root))
+        pid = spawned["pid"]
+        (row,) = (one for one in wire.get("ps")["processes"] if one["pid"] == pid)
+        session = str(row["session"])
+        told = sim_kernel.llmos("scheduler", "share", session, "2.5")
+        assert told.stdout == f"session {session} counts 2.5 against 1 of others now\n"
+        assert f"session {session} counts 2.5, others 1" in sim_kernel.llmos("scheduler").stdout
+        for weight in ("0", "1000", "nan"):
+            refused = sim_kernel.llmos("scheduler", "share", session, weight)
+            assert refused.returncode == 2 and "from 0.01 to 100" in refused.stderr, refused
+        assert sim_kernel.llmos("scheduler", "share", session, "much").returncode == 2
+        assert "no session 99999" in sim_kernel.llmos("scheduler", "share", "99999", "2").stderr
+        assert sim_kernel.llmos("scheduler", "share", session, "1").returncode == 0
+        assert "others 1" not in sim_kernel.llmos("scheduler").stdout
+        wire.get("kill", pid=pid, signal="KILL")
+        wire.get("wait", pid=pid)
+
+
 def test_why_says_it_in_sentences_and_in_a_word(sim_kernel: KernelProcess) -> None:
     with sim_kernel.wire() as wire:
         pid = wire.get("spawn", interactive=True, root=str(sim_kernel.root))["pid"]

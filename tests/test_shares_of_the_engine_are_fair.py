@@ -5,6 +5,7 @@ short their turns are, and within a session by nice."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -92,6 +93,23 @@ def test_and_on_several_slots(slots: int, num_sessions: int, data: st.DataObject
         fair = had.total() / num_sessions
         for session in range(1, num_sessions + 1):
             assert abs(by_session[session] - fair) <= TOLERANCE * fair, by_session
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from((0.5, 1.0, 2.0, 4.0)), min_size=2, max_size=4), st.data())
+def test_a_session_has_the_share_that_it_was_given(
+    weights: list[float], data: st.DataObject
+) -> None:
+    jobs = [
+        (job(100 * session + number, session=session, weight=weight), data.draw(turn_steps))
+        for session, weight in enumerate(weights, 1)
+        for number in range(3)
+    ]
+    for had in windows(jobs, 1, math.ceil(sum(weights) / min(weights))):
+        for session, weight in enumerate(weights, 1):
+            has = sum(steps for pid, steps in had.items() if pid // 100 == session)
+            share = had.total() * weight / sum(weights)
+            assert abs(has - share) <= TOLERANCE * share, (had, weights)
 
 
 def test_within_a_session_a_level_of_nice_is_a_quarter() -> None:

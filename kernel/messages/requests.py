@@ -24,7 +24,7 @@ from .processes import (
     Spawn,
     Wait,
 )
-from .scheduling import LookAtScheduler, UsePolicy, Why
+from .scheduling import LookAtScheduler, ShareEngine, UsePolicy, Why
 from .supervision import Link, Supervise, Unlink
 from .system import DecidePlugin, Halt, Plugins, Status, Syscalls
 from .tracing import StartTrace, StopTrace
@@ -68,6 +68,7 @@ Request = (
     | Syscalls
     | LookAtScheduler
     | UsePolicy
+    | ShareEngine
     | Why
     | StartTrace
     | StopTrace

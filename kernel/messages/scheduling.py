@@ -36,6 +36,17 @@ class UsePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareEngine:
+    """→ `SchedulerInfo`: by policies that share the engine, a session has `weight` times what one
+    has of which nothing was said, until the kernel halts; 1 takes that back. ESRCH if no live
+    process is in the session, EINVAL for a weight outside of 0.01 to 100."""
+
+    session: int
+    weight: float
+    op: Literal["share_engine"] = "share_engine"
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """→ `WhyInfo`: what a process waits for, ESRCH if there never was one."""
 
@@ -73,7 +84,8 @@ class SchedulerInfo:
     """`policy` is one of `policies`; `fault` says why it is not the one that was asked for.
     `hit_rate` is the share of prompt tokens that the engine had in its prefix cache, since boot;
     `wait_s` what a new process would wait, foreseen from the pace of the last ones. `blocks` is
-    None where the engine does not say what it has."""
+    None where the engine does not say what it has. `shares` are those of sessions that have another
+    one than 1, by number."""
 
     policy: str
     policies: list[str]
@@ -86,6 +98,7 @@ class SchedulerInfo:
     hit_rate: float
     levels: list[LevelInfo] = field(default_factory=list)
     blocks: BlockInfo | None = None
+    shares: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,17 +45,12 @@ class Member:
 
 
 class FairShare:
-    """`reserved` gives sessions a weight other than 1, by number."""
-
     working_set = True
     preempts = False
     starves = False  # the clock of who waits stands still, and the others' run past it
 
-    def __init__(
-        self, quantum_tokens: int = QUANTUM_TOKENS, reserved: dict[int, float] | None = None
-    ) -> None:
+    def __init__(self, quantum_tokens: int = QUANTUM_TOKENS) -> None:
         self.quantum_tokens = quantum_tokens
-        self._reserved = reserved or {}
         self._sessions: dict[int, Session] = {}
         self._members: dict[Job, Member] = {}
         self._order: Order[Session] = Order()  # those that have a job which waits
@@ -79,6 +74,7 @@ class FairShare:
         if not len(session.jobs):
             session.clock = max(session.clock, self._latest)
         member.clock, member.begins = max(member.clock, session.latest), True
+        session.weight = job.weight
         self._take_out(session)
         session.jobs.add((member.clock,), job)
         self._put_in(session)
@@ -139,8 +135,7 @@ class FairShare:
             self._leave(member.session)
         session = self._sessions.get(number)
         if session is None:
-            weight = self._reserved.get(number, 1.0)
-            session = self._sessions[number] = Session(number, weight, self._latest)
+            session = self._sessions[number] = Session(number, job.weight, self._latest)
         session.members += 1
         member = self._members[job] = Member(session, session.latest)
         return member

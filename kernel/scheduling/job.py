@@ -95,6 +95,7 @@ class Job:
     since: float = 0.0  # when it became runnable, on the loop's clock
     place: float = 0.0  # the same, later by what its nice is worth
     interactive: bool = False  # somebody waits for it at a screen
+    weight: float = 1.0  # what its session's share of the engine counts
     deadline: float = math.inf  # Unix seconds; of its limit on wall time
 
     # what it has had
