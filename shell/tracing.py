@@ -79,8 +79,7 @@ async def _record(ctx: Context) -> Outcome:
     """Until its time is over, Ctrl-C, or the kernel ends."""
     path, for_s = _path(ctx.args.file or _new_name()), ctx.args.for_s
     await ctx.ask("start_trace", path=path)
-    ctx.out.note(f"recording into {path}" + ("" if for_s else "; Ctrl-C ends it"))
-    await _wait(ctx, for_s)
+    await _wait(ctx, f"recording into {path}", for_s)
     info: TraceInfo = await ctx.ask("stop_trace")
     if info.error:
         ctx.out.note(f"it ends early: {info.error}")
@@ -90,10 +89,11 @@ async def _record(ctx: Context) -> Outcome:
     return Outcome(info, path)
 
 
-async def _wait(ctx: Context, for_s: float | None) -> None:
+async def _wait(ctx: Context, words: str, for_s: float | None) -> None:
     try:
+        ctx.out.note(words if for_s else f"{words}; Ctrl-C ends it")
         await ctx.event(NOBODY, for_s)
-    except (TimeoutError, Interrupted):
+    except (TimeoutError, Interrupted, KeyboardInterrupt):
         return
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,23 @@ def test_it_is_recorded_for_a_time_into_a_new_file(sim_kernel: KernelProcess) ->
     assert busy.returncode == 75 and "is being recorded into" in busy.stderr
     again = sim_kernel.llmos("trace", "record", "here.trace", "--for", "1s")
     assert again.returncode == 1 and "is there already" in again.stderr
+
+
+def test_ctrl_c_ends_the_recording(sim_kernel: KernelProcess) -> None:
+    recorder = subprocess.Popen(
+        [sys.executable, "-m", "llmos", "trace", "record", "--json"],
+        env=sim_kernel.env, cwd=sim_kernel.root, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert recorder.stderr is not None
+    assert "Ctrl-C ends it" in recorder.stderr.readline()
+    recorder.send_signal(signal.SIGINT)
+    said, _ = recorder.communicate(timeout=60)
+    assert recorder.returncode == 0
+    document = json.loads(said)
+    path = Path(document["path"])
+    assert path.parent == sim_kernel.root and path.name.endswith(".trace")
+    assert read(path).whole and document["events"] == len(read(path).events)
 
 
 def test_show_says_what_a_trace_holds_and_draws_it(path: Path, tmp_path: Path) -> None:
