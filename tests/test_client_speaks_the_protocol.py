@@ -1,4 +1,4 @@
-"""Every request in the shell's code is one that `kernel/messages/` knows.
+"""Every request in the code of clients is one that `kernel/messages/` knows.
 
 The client builds its requests without those classes, which would cost it as much CPU as Python's
 own start; this test is the price.
@@ -13,7 +13,8 @@ from typing import get_args
 
 from llmos.kernel import messages
 
-SHELL = Path(__file__).parent.parent / "shell"
+ROOT = Path(__file__).parent.parent
+CLIENTS = (ROOT / "shell", ROOT / "gateway")
 REQUESTS = {
     next(f.default for f in fields(request) if f.name == "op"): {
         f.name: f.default is MISSING and f.default_factory is MISSING
@@ -27,7 +28,7 @@ REQUESTS = {
 def requests() -> list[tuple[str, str, set[str]]]:
     """(where, op, fields) of each `….ask("op", field=…)`."""
     found = []
-    for file in sorted(SHELL.glob("*.py")):
+    for file in (file for room in CLIENTS for file in sorted(room.glob("*.py"))):
         for node in ast.walk(ast.parse(file.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue

@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 import functools
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from ..errno import EPERM
 from . import landlock, seccomp
-from .box import Box, BoxError, Ended, run_in
+from .box import SPARE_MEMORY, Box, BoxError, Ended, run_in
 
 
 class Level(enum.Enum):
@@ -57,7 +58,11 @@ class Program:
 
 def run(program: Program, folder: Path, *, writable: bool, bounds: Bounds = Bounds()) -> Ended:
     """Run a program in a folder. Raises EPERM where it cannot be done safely."""
-    return _box(folder, writable, _system(), bounds, program.files, lambda tmp: _exec(program, tmp))
+
+    def work(tmp: str) -> None:
+        _exec(program, bounds.memory_bytes, tmp)
+
+    return _box(folder, writable, _system(), bounds, program.files, work)
 
 
 def call(function: Callable[[], bytes], folder: Path, *, bounds: Bounds = Bounds()) -> Ended:
@@ -169,7 +174,7 @@ def _system() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _exec(program: Program, tmp: str) -> None:
+def _exec(program: Program, memory_bytes: int, tmp: str) -> None:
     environ = {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": tmp,
@@ -177,6 +182,8 @@ def _exec(program: Program, tmp: str) -> None:
         "LANG": "C.UTF-8",
     }
     argv = list(program.argv(tmp))
+    most = memory_bytes + SPARE_MEMORY  # it begins with nothing, unlike this copy of the worker
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     os.execvpe(argv[0], argv, environ | dict(program.environ))
 
 

@@ -30,7 +30,8 @@ GRACE_S = 5.0
 MAX_FILE = 256 << 20
 TMP_BYTES = 64 << 20
 MAX_OPEN_FILES = 256
-_SPARE_MEMORY = 256 << 20
+SPARE_MEMORY = 256 << 20
+"""Of address space, which is never all used."""
 _DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
 _AMOUNTS = ("/proc/self/cgroup", "/sys/fs/cgroup")  # where libraries look how much there is
 _ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
@@ -240,7 +241,8 @@ def _limit(box: Box) -> None:
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: int(box.timeout_s) * (os.cpu_count() or 1) + 1,
-        resource.RLIMIT_AS: box.memory_bytes + _SPARE_MEMORY,
+        # A copy of the worker begins with all that the worker had.
+        resource.RLIMIT_AS: _address_space() + box.memory_bytes + SPARE_MEMORY,
         resource.RLIMIT_FSIZE: MAX_FILE,
         resource.RLIMIT_NOFILE: MAX_OPEN_FILES,
         resource.RLIMIT_MEMLOCK: 0,
@@ -251,6 +253,12 @@ def _limit(box: Box) -> None:
         _, hard = resource.getrlimit(which)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(which, (most, most))
+
+
+def _address_space() -> int:
+    """Of this process, in bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
 
 
 def _close_all_but(*kept: int) -> None:

@@ -32,6 +32,7 @@ def supervise(
     other end is closed when nobody waits for the result any more."""
     deadline = time.monotonic() + timeout_s
     ended = os.pidfd_open(program)
+    inherited = _Memory.of(os.getpid())
     ending = None
     while ending is None:
         gone, status = os.waitpid(-1, os.WNOHANG)
@@ -43,7 +44,7 @@ def supervise(
             ending = Ending(-signal.SIGKILL, f"it ran longer than {timeout_s:g} s")
         else:
             below = _below(os.getpid())
-            memory = sum(below.values())
+            memory = sum(one.beyond(inherited) for one in below.values())
             if len(below) > max_processes:
                 ending = Ending(-signal.SIGKILL, f"it had more than {max_processes} processes")
             elif memory > memory_bytes:
@@ -73,20 +74,37 @@ def _end_all(group: int) -> None:
             return
 
 
-def _below(top: int) -> dict[int, int]:
-    """Everything below a process, and how much memory each has, in bytes."""
-    parents: dict[int, int] = {}
-    sizes: dict[int, int] = {}
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What a process has in memory. Where its stack begins tells copies of a process, which share
+    what it had, from a program that was executed and has its own."""
+
+    parent: int
+    size: int
+    stack: int
+
+    @classmethod
+    def of(cls, pid: int) -> _Memory:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return cls(int(fields[1]), int(fields[21]) * _PAGE, int(fields[25]))
+
+    def beyond(self, inherited: _Memory) -> int:
+        """Bytes, without what a copy had from the beginning."""
+        is_copy = self.stack == inherited.stack != 0
+        return max(0, self.size - inherited.size) if is_copy else self.size
+
+
+def _below(top: int) -> dict[int, _Memory]:
+    """Everything below a process."""
+    known: dict[int, _Memory] = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
             with suppress(OSError, IndexError, ValueError):
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-                parents[int(name)] = int(fields[1])
-                sizes[int(name)] = int(fields[21]) * _PAGE
-    found: dict[int, int] = {}
+                known[int(name)] = _Memory.of(int(name))
+    found: dict[int, _Memory] = {}
     front = {top}
     while front:
-        front = {pid for pid, parent in parents.items() if parent in front}
-        found |= {pid: sizes[pid] for pid in front}
+        front = {pid for pid, one in known.items() if one.parent in front}
+        found |= {pid: known[pid] for pid in front}
     return found
