@@ -32,7 +32,7 @@ from report import RESULTS, report
 
 SEEDS = 5
 FIGURES = ("mean", "p50", "p95", "p99", "makespan")
-REAL_LOADS = ("families", "closed", "burst")
+REAL_LOADS = ("closed", "burst")
 REAL_AGENTS = 40
 
 Pair = dict[str, Result]
@@ -153,7 +153,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--costs", action="store_true", help="those of the last run, no engine")
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--rounds", type=int, default=4, help="on the real engine")
+    parser.add_argument("--rounds", type=int, default=2, help="of both on the real engine")
     parser.add_argument("--policies", nargs="+", default=[scheduling.DEFAULT, CLAIRVOYANT])
     parser.add_argument("--workers", type=int, default=2)
     asyncio.run(main(parser.parse_args()))
