@@ -46,6 +46,10 @@ log = logging.getLogger(__name__)
 DRAFT_EVERY_S = 0.25
 """How much of a generation a crash may cost."""
 
+UNSEEN_TOKENS = 4
+"""That come at a time where nobody looks at each: with 64 at once, what the kernel does for every
+token is a third of a processor, and whoever is interactive waits for it."""
+
 
 class Generation(Obedience):
     """Of one process: what it does when the newest page wants an answer."""
@@ -253,4 +257,6 @@ class Generation(Obedience):
             longest = kernel.config.last_turn_tokens
             sampling = replace(sampling, max_tokens=min(sampling.max_tokens or longest, longest))
         priority = INTERACTIVE if self._is_interactive else 0
-        return ChatRequest(tuple(chat), kernel.tools(process), sampling, priority)
+        looked_at = kernel.bus.watched(process.pid) or process.bounded or self._outlet.is_open
+        together = 1 if looked_at else UNSEEN_TOKENS
+        return ChatRequest(tuple(chat), kernel.tools(process), sampling, priority, together)

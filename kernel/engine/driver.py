@@ -87,12 +87,14 @@ INTERACTIVE = -1
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a process asks of the engine for one step of its turn; a lower priority goes first."""
+    """What a process asks of the engine for one step of its turn; a lower priority goes first. An
+    engine may bring up to `together` tokens at a time, but for the first."""
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     sampling: Sampling = Sampling()
     priority: int = 0
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)

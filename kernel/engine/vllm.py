@@ -249,7 +249,7 @@ class VllmDriver:
         ]
         prefill: Prefill | None = None
         finish_reason = ""
-        stream = self._submit(rendered, token_ids, draft_tokens, prompt.request.priority)
+        stream = self._submit(rendered, token_ids, draft_tokens, prompt.request)
         async with contextlib.aclosing(stream):  # type: ignore[type-var]
             async for output in stream:
                 if prefill is None:
@@ -278,7 +278,7 @@ class VllmDriver:
         return item
 
     async def _submit(
-        self, rendered: Rendered, token_ids: list[int], draft_tokens: int, priority: int
+        self, rendered: Rendered, token_ids: list[int], draft_tokens: int, request: ChatRequest
     ) -> AsyncIterator[Any]:
         """vLLM's outputs for these tokens, its errors in our words. The request is gone from the
         engine when this ends, in whatever way."""
@@ -292,7 +292,9 @@ class VllmDriver:
         finished = False
         try:
             params = chat.submission(rendered, draft_tokens)
-            stream = llm.generate(engine_input, params, request_id, priority=priority)
+            if hasattr(params, "stream_interval"):
+                params.stream_interval = request.together
+            stream = llm.generate(engine_input, params, request_id, priority=request.priority)
             async with contextlib.aclosing(stream):
                 async for output in stream:
                     finished = output.finished
