@@ -3,7 +3,7 @@ and by that how large a step may be while a person waits for the next word."""
 
 from __future__ import annotations
 
-SLACK = 2.5
+SLACK = 2.0
 """How many times as long as an empty step one may be then."""
 
 ATTENTION_S = 60.0
