@@ -342,10 +342,9 @@ class Scheduler:
                 self._wake_at(self.queue.next_expiry(now))
                 break
             self._let_in(job, now)
-        while self.queue.num_interactive and self.queue.policy.preempts:
-            if len(self._running) >= self.num_slots + self.num_further:
-                break
-            job = self.queue.admit_interactive(now)
+        further = self.num_slots + self.num_further
+        while self.queue.num_urgent and len(self._running) < further:
+            job = self.queue.admit_urgent(now)
             if job is None:
                 break
             self._let_in(job, now)

@@ -176,9 +176,9 @@ class RunQueue:
             self.blocks.take(job)
         return job
 
-    def admit_interactive(self, now: float) -> Job | None:
-        """Of those the first, if its blocks can be had; they are taken."""
-        job = self.policy.first(math.inf, lambda one: one.interactive)
+    def admit_urgent(self, now: float) -> Job | None:
+        """Of those for whom a person waits the first, if its blocks can be had; they are taken."""
+        job = self._for_a_person()
         if job is None or (self.policy.working_set and not self._make_room(job, now)):
             return None
         self.remove(job)
