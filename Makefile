@@ -52,7 +52,7 @@ lock: $(STAMP)  ## write requirements/cpu.txt anew from pyproject.toml
 pilot: $(STAMP)  ## train the built-in model anew: hours on two cores, minutes on a GPU
 	$(BIN)/python -m llmos.pilot.train
 
-bench-%: $(STAMP)  ## a figure: bench-overhead, bench-attach, bench-dispatch, bench-memory-scale, bench-paging, bench-pilot, bench-plugins, bench-recall, bench-scale, bench-scheduler, bench-stop
+bench-%: $(STAMP)  ## a figure: bench-overhead, bench-attach, bench-dispatch, bench-interactive, bench-memory-scale, bench-paging, bench-pilot, bench-plugins, bench-recall, bench-scale, bench-scheduler, bench-stop
 	$(BIN)/python bench/$(subst -,_,$*).py
 
 clean:  ## remove what was installed or built

@@ -108,6 +108,8 @@ class Core(ABC):
         self.knowledge = Knowledge(self.namespaces, recall)
         self.pager: Pager | None = None
         self.measuring = asyncio.Lock()
+        self.rendering = asyncio.Lock()
+        """One after another, or whoever is interactive waits for all that come at once."""
         self.stepping = False  # what is spawned before plugins are loaded waits for `start_all`
         self.begun = asyncio.Event()  # set when it is True
         self.parking = False

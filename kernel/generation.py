@@ -20,6 +20,7 @@ from ..memory.swap import page_out, write_space
 from ..syscalls.table import spoken
 from . import deadlock, messages
 from .engine.driver import (
+    INTERACTIVE,
     ChatRequest,
     Completion,
     Delta,
@@ -44,6 +45,10 @@ log = logging.getLogger(__name__)
 
 DRAFT_EVERY_S = 0.25
 """How much of a generation a crash may cost."""
+
+UNSEEN_TOKENS = 4
+"""That come at a time where nobody looks at each: with 64 at once, what the kernel does for every
+token is a third of a processor, and whoever is interactive waits for it."""
 
 
 class Generation(Obedience):
@@ -95,22 +100,29 @@ class Generation(Obedience):
     async def _converse(self) -> Completion:
         """One generation, from admission to the last token; with the draft, from there on."""
         process, kernel = self._process, self._kernel
+        interactive = self._is_interactive
         await kernel.engine.ready()
         async with kernel.scheduler.admitted(
             process,
             head=await self._head(),
             tokens=process.space.num_resident_tokens + len(process.draft.token_ids),
-            interactive=process.interactive and kernel.bus.watched(process.pid),
+            interactive=interactive,
         ) as lease:
             self._publish_state()
             process.touched = self._metered = asyncio.get_running_loop().time()
             try:
-                prompt = await self._fitting_prompt()
+                async with contextlib.nullcontext() if interactive else kernel.rendering:
+                    prompt = await self._fitting_prompt()
                 stream = kernel.engine.generate(prompt, process.draft)
                 async with contextlib.aclosing(stream):  # type: ignore[type-var]
                     return await self._follow(stream, lease)
             finally:
                 self._meter()
+
+    @property
+    def _is_interactive(self) -> bool:
+        """Does somebody wait for it at a screen?"""
+        return self._process.interactive and self._kernel.bus.watched(self._process.pid)
 
     async def _head(self) -> Head:
         """What its prompt begins with. How long that is, is measured once for all."""
@@ -244,4 +256,7 @@ class Generation(Obedience):
         if process.ending:
             longest = kernel.config.last_turn_tokens
             sampling = replace(sampling, max_tokens=min(sampling.max_tokens or longest, longest))
-        return ChatRequest(tuple(chat), kernel.tools(process), sampling)
+        priority = INTERACTIVE if self._is_interactive else 0
+        looked_at = kernel.bus.watched(process.pid) or process.bounded or self._outlet.is_open
+        together = 1 if looked_at else UNSEEN_TOKENS
+        return ChatRequest(tuple(chat), kernel.tools(process), sampling, priority, together)

@@ -5,8 +5,9 @@ holds sequences, so that nothing queues inside the engine, where the kernel coul
 it. Before the engine is ready there are no slots. Who is next is the run queue's and the policy's
 (`scheduling/`); here are the slots, and those who wait for them.
 
-An interactive process that finds no slot gets that of another one, the last in the policy's order,
-at its next token. What that one has generated is kept.
+There are a few slots more for interactive processes. One that finds none of them either gets that
+of another process, the last in the policy's order, at its next token. What that one has generated
+is kept.
 """
 
 from __future__ import annotations
@@ -111,6 +112,8 @@ class Scheduler:
         self.policy_name = name or type(policy).__name__
         self.num_slots = 0
         """0 before the engine is ready."""
+        self.num_further = 0
+        """Slots that only interactive processes get."""
         self.shares: dict[int, float] = {}
         """What sessions have of the engine by policies that share it, against 1 of all others."""
         self.capacity: Capacity | None = None
@@ -128,7 +131,7 @@ class Scheduler:
 
     def open(self, capacity: Capacity) -> None:
         """The engine can hold this much; no slots admit nobody."""
-        self.num_slots = capacity.max_num_seqs
+        self.num_slots, self.num_further = capacity.max_num_seqs, capacity.interactive_seqs
         self.capacity = capacity
         self.queue.blocks.resize(capacity.kv_cache_tokens, capacity.block_tokens)
         if self.tracer is not None:
@@ -338,18 +341,27 @@ class Scheduler:
             if job is None:
                 self._wake_at(self.queue.next_expiry(now))
                 break
-            turn = self._turns.pop(job)
-            if turn.done():  # it is being cancelled, and has not noticed yet
-                self.queue.keep(job, "", now)
-                if self.tracer is not None:
-                    self.tracer.withdrew(job, self.queue)
-                continue
-            self._running[job.process] = Lease(job, self)
-            job.process.state = State.RUNNING
-            if self.tracer is not None:
-                self.tracer.admitted(job, self.queue)
-            turn.set_result(None)
+            self._let_in(job, now)
+        further = self.num_slots + self.num_further
+        while self.queue.num_urgent and len(self._running) < further:
+            job = self.queue.admit_urgent(now)
+            if job is None:
+                break
+            self._let_in(job, now)
         self._ask_for_slots()
+
+    def _let_in(self, job: Job, now: float) -> None:
+        turn = self._turns.pop(job)
+        if turn.done():  # it is being cancelled, and has not noticed yet
+            self.queue.keep(job, "", now)
+            if self.tracer is not None:
+                self.tracer.withdrew(job, self.queue)
+            return
+        self._running[job.process] = Lease(job, self)
+        job.process.state = State.RUNNING
+        if self.tracer is not None:
+            self.tracer.admitted(job, self.queue)
+        turn.set_result(None)
 
     def _wake_at(self, when: float) -> None:
         """Look again then: blocks that are kept until then may be what somebody waits for."""

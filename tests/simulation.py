@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 from llmos.kernel.boot import PROGRAMS
 from llmos.kernel.config import KernelConfig
+from llmos.kernel.engine.batching import Costs
 from llmos.kernel.engine.driver import Capacity
 from llmos.kernel.engine.simulated import Script, SimulatedDriver, echo
 from llmos.kernel.engine.supervisor import Engine
@@ -76,6 +77,7 @@ class Machine:
         loop: virtual_time.VirtualLoop | RealLoop,
         script: Script = echo,
         capacity: Capacity = CAPACITY,
+        costs: Costs = Costs(),  # noqa: B008
         **config: object,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +85,7 @@ class Machine:
         self.plugins = PluginRegistry(self.config.plugins_dir)
         self.kernel: Kernel
         self.driver: SimulatedDriver
-        self._loop, self._script, self._capacity = loop, script, capacity
+        self._loop, self._script, self._capacity, self._costs = loop, script, capacity, costs
         self._background: list[asyncio.Task[None]] = []
         self._journal: Journal
         self._loaded = False
@@ -92,7 +94,7 @@ class Machine:
 
     async def boot(self) -> Kernel:
         """A new kernel over the folder; what was there goes on."""
-        self.driver = driver = SimulatedDriver(self._script, capacity=self._capacity)
+        self.driver = driver = SimulatedDriver(self._script, self._costs, self._capacity)
         self._journal = journal = open_journal(self.config.journal)
         self._loop.watch(lambda: journal.busy)
         if self.disk_ticks is not None:
@@ -154,7 +156,7 @@ def live(
     """Boot a machine, run `main`, which may crash it and boot it again, park."""
 
     async def body(loop: virtual_time.VirtualLoop) -> T:
-        return await _live(Machine(folder, loop, script, capacity, **config), main)
+        return await _live(Machine(folder, loop, script, capacity, **config), main)  # type: ignore[arg-type]
 
     return virtual_time.run(body)
 
@@ -169,7 +171,7 @@ def live_really(
     """The same on real time: with plugins in their workers."""
 
     async def body() -> T:
-        return await _live(Machine(folder, loop, script, CAPACITY, **config), main)
+        return await _live(Machine(folder, loop, script, CAPACITY, **config), main)  # type: ignore[arg-type]
 
     with asyncio.Runner(loop_factory=RealLoop) as runner:
         loop = cast(RealLoop, runner.get_loop())

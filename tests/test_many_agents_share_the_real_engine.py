@@ -42,6 +42,23 @@ def test_sixteen_clients_get_sixteen_products(kernel: KernelProcess) -> None:
     assert most_at_once >= 8, "they were not in the engine together"
 
 
+def test_a_person_goes_first_and_who_stands_back_for_it_loses_nothing(
+    kernel: KernelProcess,
+) -> None:
+    numbers = range(21, 45)
+    with ThreadPoolExecutor(len(numbers)) as pool, kernel.wire() as wire:
+        outcomes = pool.map(lambda number: product(kernel, number), numbers)
+        pid = wire.get("spawn", interactive=True, root=str(kernel.root), attach=True)["pid"]
+        for question, answer in (("what is 6 * 7", "42"), ("what is 30 * 12", "360")) * 2:
+            wire.get("send", pid=pid, text=question)
+            assert answer in wire.until("turn")["text"]
+        for number, (status, output) in zip(numbers, outcomes, strict=True):
+            assert status == 0
+            assert str(number * 12) in output.replace(",", ""), (number, output)
+        wire.get("kill", pid=pid)
+    assert "interactive requests go first" in kernel.log.read_text(), "vLLM lacks something"
+
+
 def test_usage_says_what_the_prefix_cache_saved(kernel: KernelProcess) -> None:
     """Two agents of one kind: the second one's prompt is mostly cached."""
     with kernel.wire() as wire:

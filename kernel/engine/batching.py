@@ -4,7 +4,8 @@ A step computes at most so many tokens: first those of the sequences that run, i
 their admission (one token each, or the next chunk of a prompt), then those of sequences that wait,
 as long as slots, blocks and tokens are left. When a running sequence finds no block, the one that
 was admitted last is preempted: its blocks are free, it waits as the first, and is computed again,
-but for what is still in the prefix cache by then.
+but for what is still in the prefix cache by then. Interactive sequences go first, as in
+`vllm_scheduler.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 
 from .driver import Capacity, Costs
 from .prefix import PrefixCache, Running
+from .step_times import ATTENTION_S, StepTimes
 
 __all__ = ["Batch", "Batched", "Costs"]
 
@@ -20,13 +22,19 @@ __all__ = ["Batch", "Batched", "Costs"]
 class Batched:
     """A sequence: what is known of its tokens, and how many of them are computed."""
 
-    def __init__(self, token_ids: tuple[int, ...]) -> None:
+    def __init__(self, token_ids: tuple[int, ...], *, interactive: bool = False) -> None:
+        self.interactive = interactive
+        self.num_prompt_tokens = len(token_ids)
         self.token_ids = list(token_ids)
         self.tokens_cached = 0
         """Of those that were known at its first admission."""
         self.computed = 0
         self._held: Running | None = None
         self._begun = False
+
+    @property
+    def is_prefilled(self) -> bool:
+        return self.computed >= self.num_prompt_tokens
 
     @property
     def is_computed(self) -> bool:
@@ -74,6 +82,8 @@ class Batch:
         self._cache = PrefixCache(1 + tokens // capacity.block_tokens, capacity.block_tokens)
         self._waiting: deque[Batched] = deque()
         self._running: list[Batched] = []
+        self._times = StepTimes()
+        self._heard = -ATTENTION_S  # of somebody interactive
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._running)
@@ -93,27 +103,59 @@ class Batch:
         """Tokens of a prompt that are in the prefix cache now."""
         return self._cache.predict(token_ids)
 
-    def step(self) -> tuple[list[Batched], float]:
+    def step(self, now: float = 0.0) -> tuple[list[Batched], float]:
         """The sequences of the next step, and the seconds that it takes."""
         budget = self._capacity.max_batched_tokens
+        running, waiting = list(self._running), list(self._waiting)
+        people = [one for one in (*running, *waiting) if one.interactive]
+        urgent = [one for one in people if not one.is_prefilled]
+        if people:
+            self._heard = now
+            running.sort(key=lambda one: not one.interactive)
+            waiting.sort(key=lambda one: not one.interactive)
+        if urgent and self._has_room(urgent):
+            running, waiting = (
+                [one for one in all_ if one in urgent] for all_ in (running, waiting)
+            )
+        elif now - self._heard < ATTENTION_S:
+            budget = self._times.short(budget)
+        work = self._fill(running, waiting, budget)
+        seconds = self._seconds(work)
+        if work:
+            self._times.add(sum(work.values()), seconds)
+        return list(work), seconds
+
+    def _has_room(self, urgent: list[Batched]) -> bool:
+        """For these, without anybody else's blocks?"""
+        size = self._capacity.block_tokens
+        wanted = sum(len(one.token_ids) // size + 2 for one in urgent if one not in self._running)
+        return wanted <= self._cache.num_unheld
+
+    def _fill(
+        self, running: list[Batched], waiting: list[Batched], budget: int
+    ) -> dict[Batched, int]:
+        """Tokens of each in the next step."""
+        capacity = self._capacity
         work: dict[Batched, int] = {}
         preempted = False
-        for sequence in list(self._running):
+        for sequence in running:
             if budget and sequence in self._running and not preempted:
                 tokens, preempted = self._go_on(sequence, budget, work)
                 budget -= tokens
-        while not preempted and budget and self._waiting:
-            if len(self._running) == self._capacity.max_num_seqs:
+        for sequence in waiting:
+            if preempted or not budget:
+                break
+            if len(self._running) == capacity.max_num_seqs + capacity.interactive_seqs:
                 break
             try:
-                tokens = self._waiting[0].admit(self._cache, budget)
+                tokens = sequence.admit(self._cache, budget)
             except MemoryError:
                 break
-            sequence = self._waiting.popleft()
+            self._waiting.remove(sequence)
             self._running.append(sequence)
             work[sequence] = tokens
             budget -= tokens
-        return list(work), self._seconds(work)
+        return work
 
     def _go_on(self, sequence: Batched, budget: int, work: dict[Batched, int]) -> tuple[int, bool]:
         """(tokens, was somebody preempted for it?)"""

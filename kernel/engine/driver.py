@@ -81,14 +81,20 @@ class Sampling:
     seed: int | None = None
 
 
+INTERACTIVE = -1
+"""The priority of what somebody waits for at a screen; an engine that can, lets it go first."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a process asks of the engine for one step of its turn."""
+    """What a process asks of the engine for one step of its turn; a lower priority goes first. An
+    engine may bring up to `together` tokens at a time, but for the first."""
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     sampling: Sampling = Sampling()
     priority: int = 0
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +191,15 @@ class Costs:
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """What the engine can hold: sequences at once, tokens in one window, KV cache in tokens (0: it
-    does not say), in blocks of `block_tokens`; and the tokens that one step takes at most, so that
-    a long prompt is prefilled in chunks."""
+    does not say), in blocks of `block_tokens`; the tokens that one step takes at most, so that a
+    long prompt is prefilled in chunks; and how many further sequences, if they are interactive."""
 
     max_num_seqs: int
     window_tokens: int
     kv_cache_tokens: int
     block_tokens: int = 16
     max_batched_tokens: int = 2048
+    interactive_seqs: int = 0
 
 
 Progress = Callable[[str], None]

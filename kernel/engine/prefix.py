@@ -96,6 +96,11 @@ class PrefixCache:
         """Blocks whose content can be found."""
         return sum(key is not None for key in self._key_of)
 
+    @property
+    def num_unheld(self) -> int:
+        """Blocks that a sequence could have."""
+        return len(self._unheld)
+
     def predict(self, token_ids: Sequence[int], *, salt: str = "") -> int:
         """Tokens of a prompt that are in the cache now, as the engine would report them. Prompts
         with different salts share nothing."""

@@ -204,7 +204,9 @@ class SimulatedDriver:
             draft_tokens=kept,
             completion=completion,
             done=kept,
-            batched=Batched((*prompt.payload, *answer_ids[:kept])),
+            batched=Batched(
+                (*prompt.payload, *answer_ids[:kept]), interactive=prompt.request.priority < 0
+            ),
         )
 
     # ---- the engine -----------------------------------------------------------------------
@@ -214,7 +216,7 @@ class SimulatedDriver:
             while not self._batch:
                 self._work.clear()
                 await self._work.wait()
-            work, seconds = self._batch.step()
+            work, seconds = self._batch.step(asyncio.get_running_loop().time())
             await asyncio.sleep(seconds)
             for batched in work:
                 sequence = self._sequences.get(batched)

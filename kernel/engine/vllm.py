@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 WRITTEN_FOR = "0.32"
 LIVENESS_POLL_S = 0.2
+INTERACTIVE_SEQS = 4
 CPU_BLOCK_TOKENS = 32
 
 # Read when torch is imported, so set before. On a machine that others use too, more threads than
@@ -113,15 +114,22 @@ class VllmDriver:
         gc.freeze()
         config = self._llm.vllm_config
         window = config.model_config.max_model_len
+        seqs = config.scheduler_config.max_num_seqs
+        further = seqs - self._settings.max_num_seqs if self._has_further_seqs else 0
         blocks = config.cache_config.num_gpu_blocks or 0
         return Capacity(
-            max_num_seqs=config.scheduler_config.max_num_seqs,
+            max_num_seqs=seqs - further,
             window_tokens=window,
             # vLLM keeps one block as a placeholder.
             kv_cache_tokens=max(blocks - 1, 0) * config.cache_config.block_size,
             block_tokens=config.cache_config.block_size,
             max_batched_tokens=config.scheduler_config.max_num_batched_tokens,
+            interactive_seqs=further,
         )
+
+    @property
+    def _has_further_seqs(self) -> bool:
+        return "max_num_seqs" not in self._settings.extra
 
     def _import(self, tell: Progress) -> None:
         """In the driver's thread: seconds, at the first start."""
@@ -159,16 +167,28 @@ class VllmDriver:
         if on_cpu and config.parallel_config.world_size == 1:
             config.parallel_config.distributed_executor_backend = "uni"
             os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+        self._attend(config)
         tell("starting the engine")
         llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
         tell("warming up")
         return llm, Chat(llm, self._settings.tool_parser)
 
+    @staticmethod
+    def _attend(config: Any) -> None:
+        try:
+            from .vllm_scheduler import attend
+        except ImportError as error:
+            log.warning(
+                "vLLM %s lacks what interactive requests would go first by: %s", _version(), error
+            )
+        else:
+            attend(config)
+
     def _engine_args(self, on_cpu: bool) -> dict[str, Any]:
         settings = self._settings
         chosen: dict[str, Any] = {
             "model": settings.model,
-            "max_num_seqs": settings.max_num_seqs,
+            "max_num_seqs": settings.max_num_seqs + INTERACTIVE_SEQS,
             "enable_prefix_caching": True,
             "enable_log_requests": False,
             "enforce_eager": not settings.compile,
@@ -229,7 +249,7 @@ class VllmDriver:
         ]
         prefill: Prefill | None = None
         finish_reason = ""
-        stream = self._submit(rendered, token_ids, draft_tokens, prompt.request.priority)
+        stream = self._submit(rendered, token_ids, draft_tokens, prompt.request)
         async with contextlib.aclosing(stream):  # type: ignore[type-var]
             async for output in stream:
                 if prefill is None:
@@ -258,7 +278,7 @@ class VllmDriver:
         return item
 
     async def _submit(
-        self, rendered: Rendered, token_ids: list[int], draft_tokens: int, priority: int
+        self, rendered: Rendered, token_ids: list[int], draft_tokens: int, request: ChatRequest
     ) -> AsyncIterator[Any]:
         """vLLM's outputs for these tokens, its errors in our words. The request is gone from the
         engine when this ends, in whatever way."""
@@ -272,7 +292,9 @@ class VllmDriver:
         finished = False
         try:
             params = chat.submission(rendered, draft_tokens)
-            stream = llm.generate(engine_input, params, request_id, priority=priority)
+            if hasattr(params, "stream_interval"):
+                params.stream_interval = request.together
+            stream = llm.generate(engine_input, params, request_id, priority=request.priority)
             async with contextlib.aclosing(stream):
                 async for output in stream:
                     finished = output.finished

@@ -176,6 +176,15 @@ class RunQueue:
             self.blocks.take(job)
         return job
 
+    def admit_urgent(self, now: float) -> Job | None:
+        """Of those for whom a person waits the first, if its blocks can be had; they are taken."""
+        job = self._for_a_person()
+        if job is None or (self.policy.working_set and not self._make_room(job, now)):
+            return None
+        self.remove(job)
+        self.blocks.take(job)
+        return job
+
     def _next(self, now: float, idle: bool) -> Job | None:
         best = self._elder(now) or self._for_a_person() or self.policy.first(math.inf)
         if best is None or not self.policy.working_set:
