@@ -20,7 +20,8 @@ from ..syscalls.host import HostLimits
 from ..syscalls.mounts.mount_table import MountTable
 from ..syscalls.registry import PluginFiles, PluginRegistry
 from .chosen import embedding_model, engine_driver, eviction_policy
-from .config import KernelConfig, parse
+from .command_line import parse
+from .config import KernelConfig
 from .core import OF_PLUGINS, Running
 from .engine.driver import Capacity, EngineDriver
 from .engine.fork import guard_forks

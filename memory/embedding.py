@@ -11,12 +11,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import os
 import re
-import socket
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .embedding_worker import FAILED, HEADER, HELLO, TEXTS
+from .helper_process import HelperProcess
 from .plugin_embedding import PREFIX as PLUGIN_PREFIX
 from .vllm_embedding import PREFIX
 
@@ -114,9 +111,7 @@ class EmbeddingProcess:
         self._model = located(model)
         self._name = model if model == MINILM else self._model
         self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._process = HelperProcess("embedding_worker")
         self._dim = 0
         self._closed = False
 
@@ -126,12 +121,12 @@ class EmbeddingProcess:
 
     @property
     def ready(self) -> bool:
-        return self._dim > 0 and self._process is not None and self._process.returncode is None
+        return self._dim > 0 and self._process.alive
 
     @property
     def pid(self) -> int | None:
         """Of the process, while there is one."""
-        return self._process.pid if self._process else None
+        return self._process.pid
 
     async def dim(self) -> int:
         if not self._dim:
@@ -151,7 +146,7 @@ class EmbeddingProcess:
 
     async def close(self) -> None:
         self._closed = True
-        await self._end()
+        await self._process.end()
 
     async def _embed(self, texts: Sequence[str]) -> Vectors:
         async with self._turn:
@@ -160,19 +155,21 @@ class EmbeddingProcess:
                 try:
                     return await self._ask(texts)
                 except (ConnectionError, asyncio.IncompleteReadError):
-                    await self._end()  # it has died: the same texts go to a new one
+                    await self._process.end()  # it has died: the same texts go to a new one
                 except BaseException:
-                    await self._end()  # cancelled in the middle: its answer must not be the next's
+                    # Cancelled in the middle: its answer must not be the next's.
+                    await self._process.end()
                     raise
         raise EmbeddingError(
             f"the embedding process died {MAX_ATTEMPTS} times over the same {len(texts)} texts"
         )
 
     async def _ask(self, texts: Sequence[str]) -> Vectors:
-        assert self._writer
+        writer = self._process.writer
+        assert writer
         body = json.dumps(list(texts)).encode()
-        self._writer.write(HEADER.pack(len(body), TEXTS, len(texts), 0) + body)
-        await self._writer.drain()
+        writer.write(HEADER.pack(len(body), TEXTS, len(texts), 0) + body)
+        await writer.drain()
         kind, body, rows, columns = await self._receive()
         if kind == FAILED:
             raise EmbeddingError(f"{self._name} failed: {body.decode(errors='replace')}")
@@ -181,52 +178,33 @@ class EmbeddingProcess:
     async def _ensure(self) -> None:
         if self._closed:
             raise EmbeddingError("the embedding process was closed")
-        if self._process is not None and self._process.returncode is None:
+        if self._process.alive:
             return
-        await self._end()
+        await self._process.end()
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._start()
         except TimeoutError:
-            await self._end()
+            await self._process.end()
             raise EmbeddingError(
                 f"{self._name} was not loaded within {START_TIMEOUT_S:g} s"
             ) from None
         except (ConnectionError, asyncio.IncompleteReadError) as error:
-            await self._end()
+            await self._process.end()
             raise EmbeddingError(f"the embedding process died as it started: {error}") from error
         except BaseException:
-            await self._end()
+            await self._process.end()
             raise
 
     async def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", f"{__package__}.embedding_worker",
-                str(theirs.fileno()), str(os.getpid()), self._model,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),), start_new_session=True,
-            )  # fmt: skip
-        finally:
-            theirs.close()
+        await self._process.start(self._model)
         kind, body, _, columns = await self._receive()
         if kind != HELLO:
             raise EmbeddingError(f"{self._name} cannot be loaded: {body.decode(errors='replace')}")
         self._dim = columns
 
     async def _receive(self) -> tuple[int, bytes, int, int]:
-        assert self._reader
-        size, kind, rows, columns = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-        return kind, await self._reader.readexactly(size), rows, columns
-
-    async def _end(self) -> None:
-        process, writer = self._process, self._writer
-        self._process = self._reader = self._writer = None
-        if writer:
-            writer.close()
-        if process and process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        reader = self._process.reader
+        assert reader
+        size, kind, rows, columns = HEADER.unpack(await reader.readexactly(HEADER.size))
+        return kind, await reader.readexactly(size), rows, columns

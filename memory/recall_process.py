@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from .helper_process import HelperProcess
 from .library import Library, LibraryStatus, Wanted
 from .recall import EXACT_PAGES, Hit
 
@@ -47,16 +45,14 @@ class RecallProcess:
         self._exact_pages = exact_pages
         self._model = model
         self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._process = HelperProcess("recall_worker", MAX_ANSWER)
         self._closed = False
         self._number = 0
 
     @property
     def pid(self) -> int | None:
         """Of the process, while there is one."""
-        return self._process.pid if self._process else None
+        return self._process.pid
 
     async def search(self, wanted: Wanted) -> list[Hit]:
         found = await self._ask(
@@ -72,70 +68,51 @@ class RecallProcess:
         return [Hit(**(hit | {"matched": tuple(hit["matched"])})) for hit in found["hits"]]
 
     async def status(self) -> LibraryStatus | None:
-        if self._process is None or self._process.returncode is not None:
+        if not self._process.alive:
             return None
         answer = await self._ask({"op": "status"})
         return LibraryStatus(**answer["status"])
 
     async def warm_up(self) -> None:
-        if self._process is None and not self._closed:
+        if self._process.pid is None and not self._closed:
             async with self._turn:
                 await self._ensure()
 
     async def close(self) -> None:
         self._closed = True
-        await self._end()
+        await self._process.end()
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._turn:
             for _ in range(MAX_ATTEMPTS):
                 await self._ensure()
-                assert self._reader and self._writer
+                reader, writer = self._process.reader, self._process.writer
+                assert reader and writer
                 with suppress(ConnectionError):
                     self._number += 1
                     line = json.dumps(request | {"id": self._number})
-                    self._writer.write(line.encode() + b"\n")
-                    await self._writer.drain()
+                    writer.write(line.encode() + b"\n")
+                    await writer.drain()
                     # Whoever asked before and was cancelled has left an answer behind.
-                    while line := (await self._reader.readline()).decode():
+                    while line := (await reader.readline()).decode():
                         answer: dict[str, Any] = json.loads(line)
                         if answer["id"] == self._number:
                             return answer
-                await self._end()  # it has died: the same goes to a new one
+                await self._process.end()  # it has died: the same goes to a new one
         raise RecallError("the recall process died twice over the same request: see the log")
 
     async def _ensure(self) -> None:
         if self._closed:
             raise RecallError("the kernel is halting")
-        if self._process is not None and self._process.returncode is None:
+        if self._process.alive:
             return
-        await self._end()
-        ours, theirs = socket.socketpair()
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_ANSWER)
+        await self._process.end()
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", f"{__package__}.recall_worker",
-                    str(theirs.fileno()), str(os.getpid()), str(self._journal), self._model,
-                    str(self._exact_pages),
-                    stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),), start_new_session=True,
-                )  # fmt: skip
+                await self._process.start(str(self._journal), self._model, str(self._exact_pages))
         except (OSError, TimeoutError) as error:
-            await self._end()
+            await self._process.end()
             raise RecallError(f"the recall process cannot be started: {error}") from error
-        finally:
-            theirs.close()
-
-    async def _end(self) -> None:
-        process, writer = self._process, self._writer
-        self._process = self._reader = self._writer = None
-        if writer:
-            writer.close()
-        if process and process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
 
 
 class LocalRecall:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from pydantic import Field
 
 from ..syscalls import Context, SyscallError, syscall
 from ..syscalls.beneath import Beneath
-from ..syscalls.errno import EAGAIN, EFBIG, EILSEQ, EINVAL, EISDIR, ENOENT
+from ..syscalls.errno import EAGAIN, EFBIG, EILSEQ, EINVAL, ENOENT
+from ..syscalls.files import regular
 from .undo import MAX_OLD, Undo, digest
 
 MAX_SIZE = 1 << 20
@@ -61,7 +60,7 @@ def read_lines(ctx: Context, path: str, start: Positive = 1, count: Count = 200)
         count: How many lines to read.
     """
     lines, last = [], start + count - 1
-    with Beneath(ctx.root) as root, _regular(root, path) as file:
+    with Beneath(ctx.root) as root, regular(root, path) as file:
         for number, line in enumerate(file, 1):
             if start <= number <= last:
                 text = _decoded(path, line.rstrip(b"\r\n"))
@@ -284,20 +283,8 @@ def _texts(root: Beneath, path: str) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-@contextmanager
-def _regular(root: Beneath, path: str) -> Iterator[BinaryIO]:
-    with root.open(path) as fd:
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISDIR(mode):
-            raise EISDIR(f"{path} is a folder")
-        if not stat.S_ISREG(mode):
-            raise EINVAL(f"{path} is not a regular file")
-        with open(fd, "rb", closefd=False) as file:
-            yield file
-
-
 def _whole(root: Beneath, path: str) -> str:
-    with _regular(root, path) as file:
+    with regular(root, path) as file:
         data = file.read(MAX_SIZE + 1)
         if len(data) > MAX_SIZE:
             raise EFBIG(
@@ -318,7 +305,7 @@ def _decoded(path: str, data: bytes) -> str:
 def _old(root: Beneath, path: str) -> bytes | None:
     """What is there before a write; a little more than can be kept is enough of it."""
     try:
-        with _regular(root, path) as file:
+        with regular(root, path) as file:
             return file.read(MAX_OLD + 1)
     except SyscallError:  # the write itself says what is wrong
         return None

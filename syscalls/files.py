@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .beneath import Beneath
 from .errno import EFBIG, EILSEQ, EINVAL, EISDIR, EPERM
 
 MAX_READ = 32 << 20
 """Largest file that is read at once, in bytes."""
+
+
+@contextmanager
+def regular(root: Beneath, path: str) -> Iterator[BinaryIO]:
+    """A file to be read. Raises EINVAL for what is none, EISDIR."""
+    with root.open(path) as fd:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise EISDIR(f"{path} is a folder")
+        if not stat.S_ISREG(mode):
+            raise EINVAL(f"{path} is not a regular file")
+        with open(fd, "rb", closefd=False) as file:
+            yield file
 
 
 class Files:
@@ -32,14 +47,8 @@ class Files:
 
     def read_bytes(self, path: str) -> bytes:
         self._check("fs.read")
-        with Beneath(self._root) as root, root.open(path) as fd:
-            mode = os.fstat(fd).st_mode
-            if stat.S_ISDIR(mode):
-                raise EISDIR(f"{path} is a folder")
-            if not stat.S_ISREG(mode):
-                raise EINVAL(f"{path} is not a regular file")
-            with open(fd, "rb", closefd=False) as file:
-                data = file.read(MAX_READ + 1)
+        with Beneath(self._root) as root, regular(root, path) as file:
+            data = file.read(MAX_READ + 1)
         if len(data) > MAX_READ:
             raise EFBIG(f"{path} has more than the {MAX_READ} bytes that can be read at once")
         return data

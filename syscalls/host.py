@@ -218,10 +218,7 @@ class PluginHost:
             raise
         number, future = self._call(child, name, arguments, ctx, desk)
         try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(future)
-        except TimeoutError:
-            raise _too_long(name, timeout_s) from None
+            return await _in_time(future, name, timeout_s)
         finally:
             if child.looks_out(number) and not future.done():
                 self._begin(self._end_gently(child, number))
@@ -275,10 +272,7 @@ class PluginHost:
             timer.cancel()
         call_id, future = self._call(child, name, arguments, ctx, desk)
         try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(future)
-        except TimeoutError:
-            raise _too_long(name, timeout_s) from None
+            return await _in_time(future, name, timeout_s)
         finally:
             if not future.done():
                 self._begin(self._cancel(child, call_id, name))
@@ -371,6 +365,15 @@ class PluginHost:
         task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+
+
+async def _in_time(future: asyncio.Future[str], name: str, timeout_s: float) -> str:
+    """What it brings, which goes on when that takes too long. Raises ETIME."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await asyncio.shield(future)
+    except TimeoutError:
+        raise _too_long(name, timeout_s) from None
 
 
 def _too_long(name: str, timeout_s: float) -> SyscallError:

@@ -1,4 +1,4 @@
-"""A plugin as the registry holds it, and as `llmos plugins` tells of it."""
+"""A plugin as it is held, and as `llmos plugins` tells of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .discovery import Signature
 from .host import PluginHost
 from .offers import PROGRAMS, VERBS
-from .table import Owner, SyscallTable
+from .table import Entry, Owner, SyscallTable
 from .wire import Loaded, Offer, Source
 
 NOTHING = Loaded(specs=())
@@ -43,7 +43,8 @@ class PluginRecord:
 
 @dataclass(slots=True)
 class HeldPlugin:
-    """Held by the registry. `signature` is of the file that was loaded, to see when it changes."""
+    """`signature` is of the file that was loaded, to see when it changes. `entries` are of a
+    built-in one, which stays imported while it is disabled."""
 
     owner: Owner
     version: str = ""
@@ -51,6 +52,7 @@ class HeldPlugin:
     signature: Signature | None = None
     host: PluginHost | None = None
     loaded: Loaded = NOTHING
+    entries: tuple[Entry, ...] = ()
     loading: asyncio.Task[None] | None = None
     load_ms: float = 0.0
     error: str = ""

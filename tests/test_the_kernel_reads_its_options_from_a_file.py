@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from harness import KernelProcess, running_kernel
-from llmos.kernel import config
+from llmos.kernel import command_line
+from llmos.kernel.config import KernelConfig
 from llmos.kernel.scheduling.settings import Settings
 
 
-def parse(folder: Path, text: str, *words: str) -> config.KernelConfig:
+def parse(folder: Path, text: str, *words: str) -> KernelConfig:
     (folder / "kernel.toml").write_text(text)
-    return config.parse([f"--state-dir={folder}", *words])
+    return command_line.parse([f"--state-dir={folder}", *words])
 
 
 def test_each_table_holds_the_options_of_its_name(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llmos.kernel import config
+from llmos.kernel import command_line
 from llmos.trace import comparing, tuning
 from llmos.trace.reading import TraceError, read
 from recording import CAPACITY, crowd, traced
@@ -49,7 +49,7 @@ def test_the_planted_better_setting_is_found_and_the_kernel_takes_it(
     text = output.read_text()
     assert text.startswith("# Found by llmos tune on 20") and "16 replays" in text
     assert tomllib.loads(text) == document["best"]
-    taken = config.parse([f"--state-dir={tmp_path}"])
+    taken = command_line.parse([f"--state-dir={tmp_path}"])
     assert taken.max_num_seqs == best
     assert taken.engine_args == {
         "max_num_batched_tokens": document["best"]["engine"]["max_num_batched_tokens"]

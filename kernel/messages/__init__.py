@@ -11,14 +11,15 @@ Plain dataclasses on purpose: the client must start without pydantic. The kernel
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
 Requests are in a file a topic (`processes`, `guests`, `memory`, `knowledge`, `pipes`,
-`supervision`, `scheduling`, `tracing`, `mounts`, `system`) and together in `requests`; `results`
-and `events` are what comes back.
+`supervision`, `scheduling`, `tracing`, `mounts`, `system`), which ends with all of that topic, and
+together in `requests`; `results` and `events` are what comes back. The kernel answers them in
+`kernel/answers/`, a file a topic as well.
 """
 
 from __future__ import annotations
 
 from .events import Call, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
-from .guests import CallResult, CallSyscall, CancelCall, Offered, OpenGuest
+from .guests import CallResult, CallSyscall, CancelCall, GuestRequest, Offered, OpenGuest
 from .knowledge import (
     AddPassages,
     CitationInfo,
@@ -40,6 +41,7 @@ from .memory import (
     DiskUsage,
     FlushRow,
     Fsck,
+    MemoryRequest,
     MemoryUsage,
     PageRow,
     Pages,
@@ -47,8 +49,8 @@ from .memory import (
     RecallUsage,
     SpaceUsage,
 )
-from .mounts import ApproveMount, MountedTool, MountInfo, Mounts
-from .pipes import MakePipe, PipeClose, PipeRead, PipeWrite
+from .mounts import ApproveMount, MountedTool, MountInfo, MountRequest, Mounts
+from .pipes import MakePipe, PipeClose, PipeRead, PipeRequest, PipeWrite
 from .processes import (
     Attach,
     Checkpoint,
@@ -57,6 +59,7 @@ from .processes import (
     Fork,
     Kill,
     Logs,
+    ProcessRequest,
     Ps,
     Renice,
     Restore,
@@ -85,15 +88,25 @@ from .scheduling import (
     LevelInfo,
     LookAtScheduler,
     SchedulerInfo,
+    SchedulingRequest,
     ShareEngine,
     UsePolicy,
     WaitWord,
     Why,
     WhyInfo,
 )
-from .supervision import ChildSpec, Link, Restart, Strategy, Supervise, Supervision, Unlink
-from .system import DecidePlugin, Halt, Plugins, Status, Syscalls
-from .tracing import StartTrace, StopTrace, TraceInfo
+from .supervision import (
+    ChildSpec,
+    Link,
+    Restart,
+    Strategy,
+    Supervise,
+    Supervision,
+    SupervisionRequest,
+    Unlink,
+)
+from .system import DecidePlugin, Halt, Plugins, Status, Syscalls, SystemRequest
+from .tracing import StartTrace, StopTrace, TraceInfo, TracingRequest
 
 __all__ = [
     "MAX_LINE",
@@ -125,6 +138,7 @@ __all__ = [
     "Fork",
     "FoundPassage",
     "Fsck",
+    "GuestRequest",
     "Halt",
     "KernelStatus",
     "Kill",
@@ -136,8 +150,10 @@ __all__ = [
     "Logs",
     "LookAtScheduler",
     "MakePipe",
+    "MemoryRequest",
     "MemoryUsage",
     "MountInfo",
+    "MountRequest",
     "MountedTool",
     "Mounts",
     "NamespaceInfo",
@@ -150,10 +166,12 @@ __all__ = [
     "Pages",
     "PipeClose",
     "PipeRead",
+    "PipeRequest",
     "PipeWrite",
     "PluginInfo",
     "Plugins",
     "ProcessInfo",
+    "ProcessRequest",
     "Ps",
     "RecallUsage",
     "RemoveDocuments",
@@ -164,6 +182,7 @@ __all__ = [
     "Result",
     "SameDocument",
     "SchedulerInfo",
+    "SchedulingRequest",
     "SearchNamespaces",
     "Send",
     "SetGroup",
@@ -180,12 +199,15 @@ __all__ = [
     "Strategy",
     "Supervise",
     "Supervision",
+    "SupervisionRequest",
     "SyscallInfo",
     "Syscalls",
+    "SystemRequest",
     "Text",
     "Told",
     "ToldKind",
     "TraceInfo",
+    "TracingRequest",
     "Turn",
     "TurnStatus",
     "Unlink",

@@ -56,3 +56,6 @@ class CallResult:
 
     ok: bool
     text: str
+
+
+GuestRequest = OpenGuest | CallSyscall | CancelCall | Offered

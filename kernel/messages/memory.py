@@ -121,3 +121,6 @@ class MemoryUsage:
     index_bytes: int
     chroma_bytes: int
     recall: RecallUsage | None = None
+
+
+MemoryRequest = Pages | DiskUsage | Cat | Fsck

@@ -54,3 +54,6 @@ class MountInfo:
     output: list[str]
     error: str = ""
     note: str = ""
+
+
+MountRequest = Mounts | ApproveMount

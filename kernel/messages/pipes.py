@@ -43,3 +43,6 @@ class PipeClose:
     pipe: int
     end: Literal["read", "write"]
     op: Literal["pipe_close"] = "pipe_close"
+
+
+PipeRequest = MakePipe | PipeWrite | PipeRead | PipeClose

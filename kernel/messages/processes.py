@@ -181,3 +181,22 @@ class Wait:
     pid: int
     timeout_s: float | None = None
     op: Literal["wait"] = "wait"
+
+
+ProcessRequest = (
+    Ps
+    | Logs
+    | Spawn
+    | Fork
+    | Exec
+    | Checkpoint
+    | Restore
+    | Renice
+    | SetGroup
+    | SetSession
+    | Send
+    | Attach
+    | Detach
+    | Kill
+    | Wait
+)

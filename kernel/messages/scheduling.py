@@ -109,3 +109,6 @@ class WhyInfo:
     state: str
     waits_for: WaitWord
     sentences: list[str]
+
+
+SchedulingRequest = LookAtScheduler | UsePolicy | ShareEngine | Why

@@ -78,3 +78,6 @@ class Unlink:
     pid: int
     partner: int
     op: Literal["unlink"] = "unlink"
+
+
+SupervisionRequest = Supervise | Link | Unlink

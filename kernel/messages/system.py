@@ -47,3 +47,6 @@ class Halt:
     """→ `{}`, then the kernel parks its processes and ends."""
 
     op: Literal["halt"] = "halt"
+
+
+SystemRequest = Status | Plugins | DecidePlugin | Syscalls | Halt

@@ -34,3 +34,6 @@ class TraceInfo:
     bytes: int
     lasted_s: float
     error: str
+
+
+TracingRequest = StartTrace | StopTrace

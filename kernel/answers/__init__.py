@@ -1,0 +1,1 @@
+"""What is asked of the kernel, answered: a file for each topic of `messages/`."""

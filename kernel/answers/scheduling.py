@@ -1,0 +1,24 @@
+"""The scheduler: how it stands, what it goes by, and why a process waits."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from .. import messages, scheduling_view
+from ..kernel import Kernel
+from ..why import why
+
+
+async def answer(kernel: Kernel, request: messages.SchedulingRequest) -> object:
+    match request:
+        case messages.Why(pid):
+            return await why(kernel, pid)
+        case messages.LookAtScheduler():
+            pass
+        case messages.UsePolicy(policy):
+            scheduling_view.use(kernel, policy)
+        case messages.ShareEngine(session, weight):
+            scheduling_view.share(kernel, session, weight)
+        case _:
+            assert_never(request)
+    return scheduling_view.info(kernel)

@@ -1,0 +1,274 @@
+"""How a kernel is told what to be: the arguments of `python -m llmos.kernel.boot`, and `kernel.toml`
+with the same for good (`config_file.py`)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..memory import eviction
+from ..memory.embedding import MINILM
+from ..memory.pager import Watermarks
+from ..memory.recall import EXACT_PAGES
+from ..syscalls.mounts.settings import ConfigFile
+from . import config_file, scheduling
+from .config import DRIVERS, PILOT, PLUGIN_MEMORY_MIB, PREVIEW_TOKENS, RECALL_TOKENS, KernelConfig
+from .engine.driver import Sampling
+from .scheduling.settings import Settings
+
+
+def parse(argv: Sequence[str] | None = None) -> KernelConfig:
+    """Read the command line; a wrong one ends with usage and status 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m llmos.kernel.boot",
+        description="Run the llmos kernel in the foreground; `llmos boot` runs it as a daemon.",
+    )
+    add, marks = parser.add_argument, Watermarks()
+    add("--state-dir", type=Path, required=True, help="journal, lock and log live here")
+    add("--socket", type=Path, help="default: kernel.sock in the state folder")
+    add("--plugins-dir", type=Path, help="one-file plugins; default: syscalls in the state folder")
+    add("--config", type=Path, help="default: kernel.toml in the state folder, if it is there")
+    add(
+        "--mount",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="MCP servers (mcpServers) and HTTP services (openapi), in JSON; need not be there",
+    )
+    add(
+        "--project-mount",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="the same, of a project: nothing of it runs before `llmos mcp approve`",
+    )
+    add("--safe-mode", action="store_true", help="use the built-in plugins alone")
+    add(
+        "--plugin-memory",
+        type=_positive,
+        metavar="MIB",
+        default=PLUGIN_MEMORY_MIB,
+        help="what one worker of a plugin may hold (default: %(default)s)",
+    )
+    add = (engine := parser.add_argument_group("engine")).add_argument
+    add(
+        "--driver",
+        type=_one_of(DRIVERS),
+        default="vllm",
+        help="engine driver: vllm, simulated, or a plugin's, as acme.name (default: %(default)s)",
+    )
+    add("--model", default=PILOT, help="the pilot, a folder, or a name on the model hub")
+    add("--tool-parser", help="vLLM's name for the form of the model's tool calls")
+    add("--dtype", help="number format of the weights, as vLLM names it")
+    add("--max-model-len", type=_positive, help="tokens in one context window")
+    add("--max-num-seqs", type=_positive, default=64, help="processes in the engine at once")
+    add("--max-num-batched-tokens", type=_positive, help="tokens that one step of it computes")
+    add("--compile", action="store_true", help="compile the model: slower start, faster tokens")
+    add("--temperature", type=float, help="default: the model's own")
+    add("--max-tokens", type=_positive, help="longest generation; default: the rest of the window")
+    add(
+        "--engine-arg",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="any argument of vLLM's AsyncEngineArgs; the value is JSON or a word",
+    )
+    add = (processes := parser.add_argument_group("processes")).add_argument
+    add("--max-steps", type=_positive, default=32, help="generations in one turn")
+    add("--max-processes", type=_positive, default=10_000, help="live processes")
+    add(
+        "--max-session-processes",
+        type=_positive,
+        default=256,
+        help="live processes of one session, so that agents which start agents stop at some point"
+        " (default: %(default)s)",
+    )
+    add = (scheduler := parser.add_argument_group("scheduler")).add_argument
+    add(
+        "--policy",
+        "--scheduler",
+        dest="scheduler",
+        type=_one_of(scheduling.names()),
+        default=scheduling.DEFAULT,
+        help="who goes next when the engine is busy:"
+        f" {', '.join(scheduling.names())}, or a plugin's, as acme.name (default: %(default)s)",
+    )
+    add(
+        "--max-waiting",
+        type=_positive,
+        default=4096,
+        help="processes that may wait for the engine before new work is refused"
+        " (default: %(default)s)",
+    )
+    for name, (kind, words) in SETTINGS.items():
+        add(f"--{name.replace('_', '-')}", type=kind, help=words)
+    add = (memory := parser.add_argument_group("memory")).add_argument
+    add(
+        "--eviction",
+        type=_one_of(eviction.names()),
+        default=eviction.DEFAULT,
+        help=f"which pages leave a full window first: {', '.join(eviction.names())}, or a plugin's,"
+        " as acme.name (default: %(default)s)",
+    )
+    add("--high", type=_share, default=marks.high, help="share of the window at which they do")
+    add("--low", type=_share, default=marks.low, help="share of the window that is left then")
+    add(
+        "--recall-tokens",
+        type=int,
+        help="how much of what has left the window may come back with a message, unasked"
+        f" (default: {RECALL_TOKENS}; 0 for the pilot, which has not learned to read it)",
+    )
+    add(
+        "--summaries",
+        action="store_true",
+        help="let the model sum up what leaves a window, in the background",
+    )
+    add(
+        "--embedding-model",
+        default=MINILM,
+        help="by what pages are found by their meaning: a name, a folder, or - for words alone"
+        " (default: %(default)s)",
+    )
+    add(
+        "--preview-tokens",
+        type=_positive,
+        default=PREVIEW_TOKENS,
+        help="how much of a long result an agent sees that can page_in the rest"
+        " (default: %(default)s)",
+    )
+    add(
+        "--exact-pages",
+        type=_positive,
+        default=EXACT_PAGES,
+        help="pages of one process or knowledge base from which on recall does not look at each,"
+        " but at those that words and Chroma name (default: %(default)s)",
+    )
+    given = sys.argv[1:] if argv is None else list(argv)
+    options = parser.parse_args(given)
+    state_dir = options.state_dir.expanduser().absolute()
+    path = (options.config or state_dir / "kernel.toml").expanduser().absolute()
+    if options.config is not None or path.exists():
+        tables = (engine, processes, scheduler, memory)
+        try:
+            lines = config_file.words(path, tables)
+        except ValueError as error:
+            parser.error(str(error))
+        parser.prog = str(path)  # whose fault it is: the command line alone has been read
+        options = parser.parse_args([*lines, *given])
+    return KernelConfig(
+        state_dir=state_dir,
+        socket=(options.socket or state_dir / "kernel.sock").expanduser().absolute(),
+        plugins_dir=(options.plugins_dir or state_dir / "syscalls").expanduser().absolute(),
+        driver=options.driver,
+        model=options.model,
+        tool_parser=options.tool_parser,
+        dtype=options.dtype,
+        max_model_len=options.max_model_len,
+        max_num_seqs=options.max_num_seqs,
+        compile=options.compile,
+        engine_args=_engine_args(options),
+        sampling=Sampling(options.temperature, options.max_tokens),
+        max_steps=options.max_steps,
+        max_processes=options.max_processes,
+        max_session_processes=options.max_session_processes,
+        scheduler=options.scheduler,
+        scheduling=Settings(**{name: getattr(options, name) for name in SETTINGS}),
+        max_waiting=options.max_waiting,
+        eviction=options.eviction,
+        recall_tokens=options.recall_tokens,
+        summaries=options.summaries,
+        embedding_model=options.embedding_model,
+        exact_pages=options.exact_pages,
+        watermarks=_watermarks(parser, options.high, options.low),
+        preview_tokens=options.preview_tokens,
+        mounts=() if options.safe_mode else _mount_files(options.mount, options.project_mount),
+        safe_mode=options.safe_mode,
+        plugin_memory_mib=options.plugin_memory,
+    )
+
+
+def _mount_files(own: Sequence[Path], of_project: Sequence[Path]) -> tuple[ConfigFile, ...]:
+    trusted = [(path, True) for path in own] + [(path, False) for path in of_project]
+    return tuple(ConfigFile(path.expanduser().absolute(), trust) for path, trust in trusted)
+
+
+def _engine_args(options: argparse.Namespace) -> dict[str, Any]:
+    tokens = options.max_num_batched_tokens
+    sizes = {} if tokens is None else {"max_num_batched_tokens": tokens}
+    return {**sizes, **dict(options.engine_arg)}
+
+
+def _watermarks(parser: argparse.ArgumentParser, high: float, low: float) -> Watermarks:
+    if low >= high:
+        parser.error(f"--low {low:g} is not below --high {high:g}")
+    return Watermarks(high=high, low=low)
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """One of ours, or a plugin's, which has a point in it and is looked for at boot."""
+
+    def check(text: str) -> str:
+        if text not in names and "." not in text:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is none of {', '.join(names)}, nor a plugin's, as acme.name"
+            )
+        return text
+
+    return check
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return share
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+def _factor(text: str) -> float:
+    factor = float(text)
+    if not 1 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 1")
+    return factor
+
+
+def _some(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return number
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name.replace("-", "_"), json.loads(value)
+    except json.JSONDecodeError:
+        return name.replace("-", "_"), value
+
+
+SETTINGS: dict[str, tuple[Callable[[str], float], str]] = {
+    "level_tokens": (_positive, "mlfq: what a process has had when it leaves the first level"),
+    "level_factor": (_factor, "mlfq: how many times as wide as the one before a level is"),
+    "quantum_tokens": (_positive, "round-robin, fair: tokens of one turn of the wheel"),
+    "patience_s": (_some, "seconds of waiting after which age counts before the policy"),
+    "keep_spreads": (_some, "how much longer than usual a syscall may last and blocks are kept"),
+    "longest_keep_s": (_some, "seconds for which blocks are kept over a syscall at most"),
+}
+"""Of the scheduler; without them it goes by its own (`scheduling/settings.py`)."""
