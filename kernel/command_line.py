@@ -1,5 +1,5 @@
-"""How a kernel is told what to be: the arguments of `python -m llmos.kernel.boot`, and `kernel.toml`
-with the same for good (`config_file.py`)."""
+"""How a kernel is told what to be: the arguments of `python -m llmos.kernel.boot`, and
+`kernel.toml` with the same for good (`config_file.py`)."""
 
 from __future__ import annotations
 

@@ -56,12 +56,12 @@ def furnish(folder: str, *, writable: bool, system: Sequence[str], tmp_bytes: in
     linux.pivot_root(_BASE, _BASE + _OLD)
     os.chdir("/")
     linux.mount("tmpfs", _NEW, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0755,size=4m")
+    _memory(_NEW + "/tmp", tmp_bytes)  # first: Python itself may be installed below it
     for path in system:
         _show(path)
     if system:
         _etc()
     _dev()
-    _memory(_NEW + "/tmp", tmp_bytes)
     _show(folder, writable=writable)
     os.makedirs(_NEW + "/proc", exist_ok=True)
     linux.mount("proc", _NEW + "/proc", "proc", 0xE)  # nosuid, nodev, noexec
