@@ -132,5 +132,5 @@ async def test_the_records_of_both_name_both_owners(tmp_path: Path) -> None:
         "the syscall now is built in and cannot be taken:"
         " llmos plugins alias mimic.now NAME gives it another"
     )
-    assert records["clock"].syscalls == ("now",)
+    assert "now" in records["clock"].syscalls
     await registry.close()
