@@ -251,9 +251,12 @@ class MemoryTorture:
         verdict, talks = self._verdict, self._conversations()
         with self._kernel.wire() as wire:
             verdict.check_at_last(wire, talks, LAST_CHECK_S)
+            verdict.settle(wire, SETTLED_S)  # the indexes follow the journal
             verdict.find_facts(wire, talks, asking)
         if not self._reader.ingest():
             verdict.is_lost("the documents cannot be ingested")
+        with self._kernel.wire() as wire:
+            verdict.settle(wire, SETTLED_S)
         verdict.find_documents(self._reader.facts)
         self._kernel.terminate()
         large = verdict.check_stores(self._with_meaning)

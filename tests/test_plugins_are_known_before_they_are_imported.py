@@ -105,12 +105,12 @@ async def test_what_has_changed_meanwhile_is_imported(site: Site, ctx: Context) 
     await (await site.boot()).close()
     assert site.imports() == ["moon", "sun", "tide", "wind"]
 
-    site.install("tide", "new")  # the same version: an editable install
+    site.install("tide", "newer")  # the same version: an editable install
     site.install("wind", version="1.1")
     (site.user / "_level.py").write_text("LEVEL = 2\n")
     registry = await site.boot()
     assert site.imports() == ["moon", "tide", "wind"]
-    assert await Dispatcher(registry.table).call("tide", {}, ctx) == "new"
+    assert await Dispatcher(registry.table).call("tide", {}, ctx) == "newer"
     await registry.close()
 
 
