@@ -32,11 +32,11 @@ from .engine.driver import (
     ToolCall,
 )
 from .footing import Interrupted
+from .lease import Lease
 from .obedience import Obedience
 from .outlet import SAVE_EVERY_S
 from .pipe import End, Pipe
 from .process import State, Waiting
-from .scheduler import Lease
 from .scheduling.job import Head
 from .signals import Signal
 from .summaries import summarise

@@ -23,9 +23,10 @@ from typing import Protocol
 from ..kernel import scheduling
 from ..kernel.engine.batching import Batch, Batched, Costs
 from ..kernel.engine.driver import Capacity, Prefill
+from ..kernel.lease import Lease
 from ..kernel.limits import NO_LIMITS, Limit, Limits
 from ..kernel.process import Process
-from ..kernel.scheduler import Lease, Scheduler
+from ..kernel.scheduler import Scheduler
 from ..kernel.scheduling.job import Job
 from ..kernel.scheduling.keyed import Keyed
 from ..kernel.scheduling.order import Key
