@@ -46,7 +46,7 @@ types: $(STAMP)  ## mypy --strict
 
 lock: $(STAMP)  ## write requirements/cpu.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --no-annotate \
-	    --no-emit-index-url --excludes requirements/cpu-excludes.txt --extra cpu --extra dev --extra tune \
+	    --no-emit-index-url --excludes requirements/cpu-excludes.txt --extra cpu --extra dev --extra docs --extra tune \
 	    pyproject.toml -o requirements/cpu.txt
 
 pilot: $(STAMP)  ## train the built-in model anew: hours on two cores, minutes on a GPU

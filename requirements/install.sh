@@ -58,7 +58,7 @@ explain() {
 }
 
 if [ "$ENGINE" = gpu ]; then
-    uv pip install --compile-bytecode -e '.[gpu,dev,tune]' 2>"$log" || explain
+    uv pip install --compile-bytecode -e '.[gpu,dev,docs,tune]' 2>"$log" || explain
 else
     # A flat lock without resolver: torchvision, torchaudio, torchcodec and triton must stay out
     # (requirements/cpu-excludes.txt). The second try is for machines that reach torch's own index.
