@@ -15,13 +15,15 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 
 from .errors import UnknownVerb, UsageError
 from .output import Output, columns_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
     from typing import Any, NoReturn
 
     from .job import Job
@@ -201,8 +203,39 @@ class Verb:
         return any(arg.completes == "words" for arg in self.args)
 
 
-TABLE: dict[str, Verb] = {}
-"""All verbs, in the order in which help shows them."""
+class Table(Mapping[str, Verb]):
+    """All verbs by name, in the order in which help shows them. The file in which one is declared
+    is imported when that verb, or all of them, is asked for."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+        self._declared: dict[str, Verb] = {}
+
+    def lists(self, module: str, names: str) -> None:
+        """The verbs `names`, with spaces between them, are declared in `module`."""
+        self._files |= dict.fromkeys(names.split(), module)
+
+    def declare(self, declared: Verb) -> None:
+        """What the decorator does. A verb that its file is not listed with would not be found."""
+        assert declared.name in self._files, f"{declared.name} is not in shell/verbs/__init__.py"
+        self._declared[declared.name] = declared
+
+    def __getitem__(self, name: str) -> Verb:
+        if name not in self._declared:
+            import_module(self._files[name])
+        return self._declared[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+TABLE = Table()
 
 
 def verb(
@@ -216,7 +249,7 @@ def verb(
     An `open_ended` one passes options that it does not know on to somebody else."""
 
     def declare(handler: Handler) -> Handler:
-        TABLE[name] = Verb(name, summary, args, handler, kind, open_ended)
+        TABLE.declare(Verb(name, summary, args, handler, kind, open_ended))
         return handler
 
     return declare

@@ -10,7 +10,7 @@ import pytest
 from harness import KernelProcess
 from llmos.kernel.messages import SignalName
 from llmos.kernel.signals import Signal
-from llmos.shell.signalling import SIGNALS
+from llmos.shell.verbs.signalling import SIGNALS
 
 
 def spawned(kernel: KernelProcess, *arguments: str) -> str:

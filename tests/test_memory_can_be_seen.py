@@ -12,8 +12,8 @@ import pytest
 
 from harness import KernelProcess, running_kernel
 from llmos.kernel.messages import PageRow
-from llmos.shell.memory import size_text
 from llmos.shell.memory_map import LAYERS, history
+from llmos.shell.verbs.memory import size_text
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -17,7 +17,7 @@ from harness import KernelProcess
 from llmos.kernel.messages import ProcessInfo, Usage
 from llmos.shell.client import Client, Record
 from llmos.shell.output import count_text
-from llmos.shell.processes import limits_text, short_columns, table_of, tree
+from llmos.shell.verbs.processes import limits_text, short_columns, table_of, tree
 from terminal import Terminal
 
 LLMOS = [sys.executable, "-m", "llmos"]

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 
-from .async_client import AsyncClient
-from .errors import Interrupted, NoKernel, ShellError, Suspended
-from .paths import Paths
-from .verb import Context, Outcome
+from ..async_client import AsyncClient
+from ..errors import Interrupted, NoKernel, ShellError, Suspended
+from ..paths import Paths
+from ..verb import Context, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from typing import Any, Protocol
 
-    from ..kernel.messages import ProcessInfo
+    from ...kernel.messages import ProcessInfo
+    from ..job import Job
+    from ..output import Output
     from .conversation import Conversation
-    from .job import Job
     from .job_table import Jobs
-    from .output import Output
 
     class Session(Protocol):
         """The shell, as far as verbs need it."""

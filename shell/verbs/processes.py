@@ -7,19 +7,19 @@ import json
 import math
 import time
 
-from .arguments import PID, RESOURCES, pid
-from .errors import KernelError
-from .following import EXIT_WORDS
-from .output import count_text, cut, seconds, table
-from .turn import call_text
-from .verb import Context, Outcome, did_you_mean, option, verb
+from ..arguments import PID, RESOURCES, pid
+from ..errors import KernelError
+from ..following import EXIT_WORDS
+from ..output import count_text, cut, seconds, table
+from ..turn import call_text
+from ..verb import Context, Outcome, did_you_mean, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ..kernel.messages import PageInfo, ProcessInfo
+    from ...kernel.messages import PageInfo, ProcessInfo
 
     Cell = Callable[[ProcessInfo], Any]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
-from .errors import KernelError
-from .output import table
-from .verb import TABLE, Context, Outcome, did_you_mean, option, verb
+from ..errors import KernelError
+from ..output import table
+from ..verb import TABLE, Context, Outcome, did_you_mean, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import SyscallInfo
+    from ...kernel.messages import SyscallInfo
 
 INDENT = "    "
 APPROVAL = "refused until its user allows it: llmos plugins approve PLUGIN.SYSCALL"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .following import EXIT_STOPPED, ended, follow, view_of
-from .output import harmless, table
-from .verb import Context, Outcome, option, verb
+from ..following import EXIT_STOPPED, ended, follow, view_of
+from ..output import harmless, table
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.messages import ExitInfo, ProcessInfo
-    from .job import Job
+    from ...kernel.messages import ExitInfo, ProcessInfo
+    from ..job import Job
 
 JOB = option(
     "job",

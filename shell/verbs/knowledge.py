@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 
-from .arguments import pid
-from .documents import documents
-from .errors import UsageError
-from .output import count_text, table
-from .verb import Context, Outcome, option, verb
+from ..arguments import pid
+from ..documents import documents
+from ..errors import UsageError
+from ..output import count_text, table
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.messages import DocumentInfo, FoundPassage, NamespaceInfo
+    from ...kernel.messages import DocumentInfo, FoundPassage, NamespaceInfo
 
 DEFAULT_NAMESPACE = "main"
 WHO = ("owner", "tree", "group", "session", "all")
@@ -40,7 +40,7 @@ AS = option(
     kind="outside",
 )
 async def ingest(ctx: Context) -> Outcome:
-    from .ingestion import Ingestion  # heavy: it reads files, the other verbs do not
+    from ..ingestion import Ingestion  # heavy: it reads files, the other verbs do not
 
     args = ctx.args
     paths = [absolute(path) for path in args.paths]

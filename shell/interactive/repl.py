@@ -16,17 +16,17 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.shortcuts.prompt import PromptSession
 
-from . import extensions
-from .async_client import AsyncClient
+from .. import extensions
+from ..async_client import AsyncClient
+from ..errors import Interrupted, ShellError, UsageError, mistake
+from ..output import Output, columns_of
+from ..verb import TABLE, Verb, did_you_mean, parse, parser_of, show
 from .completion import VerbCompleter
 from .conversation import Conversation
-from .errors import Interrupted, ShellError, UsageError, mistake
 from .in_session import InSession, Leave
 from .job_table import Jobs
-from .output import Output, columns_of
 from .stage import Keyboard, MadeWay, Stage
 from .toolbar import Toolbar
-from .verb import TABLE, Verb, did_you_mean, parse, parser_of, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from prompt_toolkit.key_binding import KeyPressEvent
 
-    from ..kernel.messages import ProcessInfo
-    from .paths import Paths
+    from ...kernel.messages import ProcessInfo
+    from ..paths import Paths
 
 BACKGROUND = " &"
 TO_THE_AGENT = "to say this to the agent, begin with ?"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-from .arguments import ROOT, root_of
+from ..arguments import ROOT, root_of
+from ..errors import UsageError
+from ..output import table
+from ..verb import Context, Outcome, did_you_mean, option, verb
 from .boot import OPTIONS, boot_if_need_be
-from .errors import UsageError
-from .output import table
-from .verb import Context, Outcome, did_you_mean, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.messages import MountedTool, MountInfo
+    from ...kernel.messages import MountedTool, MountInfo
 
 ACTIONS = ("serve", "list", "show", "approve")
 

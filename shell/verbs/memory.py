@@ -6,16 +6,16 @@ import os
 import sys
 import time
 
-from .arguments import PID
-from .errors import UsageError
-from .output import count_text, seconds, table
-from .verb import Context, Outcome, option, verb
+from ..arguments import PID
+from ..errors import UsageError
+from ..output import count_text, seconds, table
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import MemoryUsage, PageRow, PageTable, RecallUsage, SpaceUsage
+    from ...kernel.messages import MemoryUsage, PageRow, PageTable, RecallUsage, SpaceUsage
 
 BAR = 30
 UNITS = ("B", "kB", "MB", "GB")
@@ -150,7 +150,7 @@ async def fsck(ctx: Context) -> Outcome:
     option("--by", choices=("time", "pages"), default="time", help="what goes to the right"),
 )
 async def memory_map(ctx: Context) -> Outcome:
-    from .memory_map import drawing
+    from ..memory_map import drawing
 
     found: PageTable = await ctx.ask("pages", pid=ctx.args.pid)
     picture = drawing(found, by_time=ctx.args.by == "time")

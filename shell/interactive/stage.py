@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from prompt_toolkit.application.run_in_terminal import run_in_terminal
 from prompt_toolkit.shortcuts.prompt import PromptSession
 
-from .output import harmless, paint
+from ..output import harmless, paint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,21 +6,21 @@ import asyncio
 import os
 import sys
 
-from .async_client import AsyncClient
-from .engine import still_loading
-from .errors import KernelError, ShellError
-from .following import exit_line
+from ..async_client import AsyncClient
+from ..engine import still_loading
+from ..errors import KernelError, ShellError
+from ..following import exit_line
+from ..output import columns_of
+from ..turn import TurnView
+from ..verbs.processes import page_text
 from .job_table import Jobs
-from .output import columns_of
-from .processes import page_text
 from .stage import Stage
-from .turn import TurnView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import KernelStatus, PageInfo, ProcessInfo
+    from ...kernel.messages import KernelStatus, PageInfo, ProcessInfo
 
 OWN_NAME = "shell"
 REPLAYED_PAGES = 6

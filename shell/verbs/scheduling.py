@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .arguments import PID
-from .errors import UsageError
-from .output import count_text, seconds, table
-from .verb import Context, Outcome, option, verb
+from ..arguments import PID
+from ..errors import UsageError
+from ..output import count_text, seconds, table
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.messages import BlockInfo, SchedulerInfo, WhyInfo
+    from ...kernel.messages import BlockInfo, SchedulerInfo, WhyInfo
 
 
 @verb(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import extensions
-from .output import table
-from .verb import TABLE, Context, Outcome, Verb, find, option, parser_of, verb
+from .. import extensions
+from ..output import table
+from ..verb import TABLE, Context, Outcome, Verb, find, option, parser_of, verb
 
 BESIDES = """
 A line whose first word is no verb is said to the session's agent.

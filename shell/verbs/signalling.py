@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from .arguments import PID, PIDS, TIMEOUT, nice, pid
-from .errors import KernelError, UsageError
-from .following import ended
-from .output import explained, table
-from .verb import TABLE, Context, Outcome, did_you_mean, option, parser_of, verb
+from ..arguments import PID, PIDS, TIMEOUT, nice, pid
+from ..errors import KernelError, UsageError
+from ..following import ended
+from ..output import explained, table
+from ..verb import TABLE, Context, Outcome, did_you_mean, option, parser_of, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
 
-    from ..kernel.messages import ExitInfo
+    from ...kernel.messages import ExitInfo
 
 SIGNALS = {
     "INT": (2, "ends the turn and keeps what was said; ends a process that has but one task"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from .arguments import ROOT, TIMEOUT, piped_text, root_of
-from .errors import Interrupted, UsageError
-from .following import EXIT_INTERRUPTED, ended
-from .output import harmless
-from .verb import Context, Outcome, option, verb
+from ..arguments import ROOT, TIMEOUT, piped_text, root_of
+from ..errors import Interrupted, UsageError
+from ..following import EXIT_INTERRUPTED, ended
+from ..output import harmless
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.messages import ExitInfo
+    from ...kernel.messages import ExitInfo
 
 MOST_AT_ONCE = 32_000
 """Characters of one write, well below what a request may hold."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from .arguments import NAME, ROOT, root_of
-from .errors import EXIT_OF_ERRNO, UsageError
-from .verb import Context, Outcome, option, verb
+from ..arguments import NAME, ROOT, root_of
+from ..errors import EXIT_OF_ERRNO, UsageError
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from .errors import ConfigError, KernelError, UsageError
-from .output import table
-from .verb import TABLE, Context, Outcome, did_you_mean, option, verb
+from ..errors import ConfigError, KernelError, UsageError
+from ..output import table
+from ..verb import TABLE, Context, Outcome, did_you_mean, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.messages import PluginInfo
+    from ...kernel.messages import PluginInfo
 
 ACTIONS = ("list", "show", "enable", "disable", "alias", "approve")
 INDENT = "    "
@@ -116,7 +116,7 @@ def _decided(action: str, name: str, alias: str | None, found: list[PluginInfo])
     kind="outside",
 )
 async def plugin(ctx: Context) -> Outcome:
-    from .plugin_template import NAME, files_of
+    from ..plugin_template import NAME, files_of
 
     name = ctx.args.name
     if not NAME.fullmatch(name):

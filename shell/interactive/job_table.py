@@ -6,17 +6,17 @@ until it has ended; the next job gets one more than the highest. News of jobs go
 
 from __future__ import annotations
 
-from .errors import ShellError
-from .following import exit_line
-from .job import Job
-from .output import harmless
+from ..errors import ShellError
+from ..following import exit_line
+from ..job import Job
+from ..output import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..kernel.messages import ProcessInfo
-    from .async_client import AsyncClient
+    from ...kernel.messages import ProcessInfo
+    from ..async_client import AsyncClient
     from .stage import Stage
 
 LONGEST_NEWS = 400

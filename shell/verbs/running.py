@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .arguments import (
+from ..arguments import (
     BUDGET,
     INTERACTIVE,
     MEANS,
@@ -17,8 +17,8 @@ from .arguments import (
     root_of,
     text_of,
 )
-from .errors import Interrupted, KernelError, UsageError
-from .following import (
+from ..errors import Interrupted, KernelError, UsageError
+from ..following import (
     EXIT_INTERRUPTED,
     EXIT_STOPPED,
     ended,
@@ -27,11 +27,11 @@ from .following import (
     mention_loading,
     view_of,
 )
-from .verb import Context, Outcome, option, verb, words
+from ..verb import Context, Outcome, option, verb, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.messages import ExitInfo, ProcessInfo
+    from ...kernel.messages import ExitInfo, ProcessInfo
 
 
 @verb(

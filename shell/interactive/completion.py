@@ -7,15 +7,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from . import extensions
-from .arguments import RESOURCES
-from .async_client import AsyncClient
-from .errors import Interrupted, ShellError
-from .job import Job
-from .paths import Paths
-from .processes import SORTS, STATES
-from .signalling import SIGNALS
-from .verb import COMMON, TABLE, Arg, Verb
+from .. import extensions
+from ..arguments import RESOURCES
+from ..async_client import AsyncClient
+from ..errors import Interrupted, ShellError
+from ..job import Job
+from ..paths import Paths
+from ..verb import COMMON, TABLE, Arg, Verb
+from ..verbs.processes import SORTS, STATES
+from ..verbs.signalling import SIGNALS
 
 
 class VerbCompleter(Completer):

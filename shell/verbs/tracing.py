@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import sys
 
-from .arguments import duration
-from .errors import Interrupted, UsageError
-from .verb import Context, Outcome, option, verb
+from ..arguments import duration
+from ..errors import Interrupted, UsageError
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from ..kernel.messages import TraceInfo
+    from ...kernel.messages import TraceInfo
 
 ACTIONS = ("record", "show", "replay", "compare")
 NOBODY = 0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from .async_client import AsyncClient
-from .engine import engine_text
-from .errors import Interrupted, ShellError
-from .output import cut, harmless
+from ..async_client import AsyncClient
+from ..engine import engine_text
+from ..errors import Interrupted, ShellError
+from ..output import cut, harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..kernel.messages import KernelStatus
+    from ...kernel.messages import KernelStatus
 
 PERIOD_S = 1.0
 

@@ -6,9 +6,9 @@ import json
 import os
 import sys
 
-from .arguments import NAME, PID, ROOT, pid, root_of
-from .errors import UsageError
-from .verb import Context, Outcome, option, verb
+from ..arguments import NAME, PID, ROOT, pid, root_of
+from ..errors import UsageError
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,18 +10,18 @@ import os
 import sys
 import time
 
-from .client import Client
-from .engine import engine_text
-from .errors import BootFailed, Interrupted, KernelError, NoKernel, ShellError, UsageError
-from .output import Output, columns_of, cut, harmless, seconds
-from .verb import Context, Outcome, option, verb
+from ..client import Client
+from ..engine import engine_text
+from ..errors import BootFailed, Interrupted, KernelError, NoKernel, ShellError, UsageError
+from ..output import Output, columns_of, cut, harmless, seconds
+from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from ..kernel.messages import KernelStatus
-    from .paths import Paths
+    from ...kernel.messages import KernelStatus
+    from ..paths import Paths
 
 PATIENCE_S = 5.0
 EXIT_ANOTHER_RUNS = 75

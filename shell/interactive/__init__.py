@@ -1,0 +1,1 @@
+"""The shell that a person types into: prompt, conversation, jobs, completion."""

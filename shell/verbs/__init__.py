@@ -1,0 +1,33 @@
+"""All verbs: the file of each, in the order in which help shows them.
+
+A run from the command line imports the one file that it needs.
+"""
+
+from __future__ import annotations
+
+from ..verb import TABLE
+
+_VERBS = """
+    running     run spawn fork exec send attach
+    pipeline    pipe
+    processes   ps limits logs
+    scheduling  scheduler why
+    tracing     trace tune
+    signalling  kill stop cont renice setpgid wait
+    jobs        jobs fg bg
+    keeping     checkpoint restore supervise link unlink
+    memory      pages du cat fsck memory-map
+    knowledge   ingest kb
+    syscalls    man
+    plugins     plugins plugin
+    calling     call
+    mounts      mcp
+    boot        shell boot halt status
+    help        help exit quit
+"""
+
+for _line in _VERBS.strip().splitlines():
+    _file, _, _names = _line.strip().partition(" ")
+    TABLE.lists(f"{__name__}.{_file}", _names)
+
+__all__ = ["TABLE"]
