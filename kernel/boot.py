@@ -35,6 +35,7 @@ from .outsider import Outsider
 from .overseer import Overseer
 from .process import Process
 from .recovery import recover
+from .scheduling_choices import forget_policy
 from .server import Server
 from .service import Service
 from .stepper import Stepper
@@ -90,6 +91,7 @@ async def boot(config: KernelConfig) -> None:
     await halt.wait()
     log.info("halting")
     await kernel.park()  # while the journal still takes results
+    await forget_policy(kernel)
     await server.stop()
     await kernel.recorder.close()
     for task in background:

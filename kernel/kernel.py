@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..memory.address_space import AddressSpace
 from ..memory.pager import Pager
-from . import records
+from . import records, scheduling_choices
 from .birth import Births
 from .chosen import eviction_policy
 from .control import Control
@@ -69,6 +69,7 @@ class Kernel(Births, Control, Endings):
         self.shared.adopt(await self.journal.read(read_shared), self.table)
         await self.namespaces.adopt(self.table)
         self.timers.adopt(*await self.journal.read(read_timers), self.table)
+        await scheduling_choices.adopt(self)
 
     def start_all(self) -> None:
         """Step every process that the journal brought back, and from now on each that is born."""

@@ -6,16 +6,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..syscalls.errno import EINVAL, ESRCH, LoadError, did_you_mean
 from ..syscalls.offers import SCHEDULING
 from . import messages, scheduling
-from .chosen import scheduling_policy
 from .core import Core
 from .process import Process
 from .scheduler import Scheduler
 from .scheduling.job import Job
-
-LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +73,6 @@ def info(kernel: Core) -> messages.SchedulerInfo:
 def policies(kernel: Core) -> list[str]:
     """Of all that can be used, those of plugins last."""
     return [*scheduling.names(), *kernel.plugins.offered(SCHEDULING)]
-
-
-def use(kernel: Core, name: str) -> None:
-    """Schedule by another policy. Raises EINVAL."""
-    try:
-        policy = scheduling_policy(name, kernel.config.plugins_dir, kernel.config.scheduling)
-    except LoadError as error:
-        raise EINVAL(str(error), hint=did_you_mean(name, policies(kernel))) from None
-    except Exception as error:  # of somebody's package
-        words = f"the scheduling policy {name} cannot be loaded: {type(error).__name__}: {error}"
-        raise EINVAL(words) from error
-    kernel.scheduler.use(policy, name)
-
-
-def share(kernel: Core, session: int, weight: float) -> None:
-    """What a session has of the engine, against 1 of others. Raises ESRCH, EINVAL."""
-    if not LEAST_SHARE <= weight <= 1 / LEAST_SHARE:
-        raise EINVAL(
-            f"a share of {weight:g} is not one from {LEAST_SHARE} to {1 / LEAST_SHARE:g}",
-            hint="2 is twice what a session has of which nothing was said",
-        )
-    live = {process.session for process in kernel.table if process.alive}
-    if session not in live:
-        raise ESRCH(f"there is no session {session} with a live process", hint="llmos ps -l")
-    shares = {known: had for known, had in kernel.scheduler.shares.items() if known in live}
-    shares.pop(session, None)
-    kernel.scheduler.shares = shares if weight == 1 else shares | {session: weight}
 
 
 def _levels(scheduler: Scheduler) -> list[messages.LevelInfo]:

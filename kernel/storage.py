@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..memory import blocks, knowledge_store, notes, swap
-from . import links, pipe_records, records, shared, timers
+from . import links, pipe_records, records, scheduling_choices, shared, timers
 from .journal import Journal
 
 
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
-    rooms = (records, links, pipe_records, shared, timers, swap, blocks, notes, knowledge_store)
+    rooms = (
+        *(records, links, pipe_records, shared, timers, scheduling_choices),
+        *(swap, blocks, notes, knowledge_store),
+    )
     return Journal(path, *(room.SCHEMA for room in rooms))

@@ -13,7 +13,8 @@ from llmos.kernel.engine.driver import Capacity, ChatRequest
 from llmos.kernel.engine.simulated import Reply, SimulatedDriver, echo
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.scheduling import load, names
-from llmos.kernel.scheduling_view import info, use
+from llmos.kernel.scheduling_choices import use
+from llmos.kernel.scheduling_view import info
 from llmos.syscalls.errno import EINVAL
 from simulation import ROOT, ended, generating, simulate, until
 
@@ -124,7 +125,7 @@ def test_a_policy_that_fails_loses_nobody(tmp_path: Path, name: str, fault: str)
         said = info(kernel)
         assert (said.policy, said.waiting, said.running) == (name, 0, 0)
         assert name in said.fault and fault in said.fault
-        use(kernel, "mlfq")
+        await use(kernel, "mlfq")
         assert info(kernel).fault == ""
 
     few = Capacity(2, 1600, 1600)
@@ -137,7 +138,7 @@ def test_one_that_is_no_policy_is_refused_with_what_it_lacks(tmp_path: Path) -> 
 
     async def main(kernel: Kernel, _: SimulatedDriver) -> None:
         with pytest.raises(EINVAL, match="has no key"):
-            use(kernel, "HasNoKey")
+            await use(kernel, "HasNoKey")
         assert info(kernel).policy == "mlfq"
 
     simulate(tmp_path / "k", main)

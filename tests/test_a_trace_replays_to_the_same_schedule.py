@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from llmos.kernel.engine.driver import ChatRequest, Costs
+from llmos.kernel.engine.driver import Capacity, ChatRequest, Costs
 from llmos.kernel.engine.simulated import Reply
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.scheduling import names
 from llmos.trace import comparing
 from llmos.trace.fitting import fit
+from llmos.trace.reading import TraceError
+from llmos.trace.replay import CLAIRVOYANT, PLAIN, simulate
+from llmos.trace.workload import Agent, Turn, Workload
 from recording import crowd, traced
 from simulation import ROOT, ended
 
@@ -109,3 +112,12 @@ def test_a_fork_begins_with_what_its_parent_had(tmp_path: Path) -> None:
     firsts = [event for event in trace.events if event["e"] == "first"]
     assert fork["tokens"] >= 60
     assert firsts[-1]["cached"] >= 48, "the engine had it already"
+
+
+@pytest.mark.parametrize("arm", [PLAIN, CLAIRVOYANT, *names()])
+def test_an_agent_that_fits_no_engine_is_refused_and_not_replayed_for_ever(arm: str) -> None:
+    turns = (Turn(600, 100, "shout", 0.1), Turn(300, 200))
+    workload = Workload((Agent(0.0, 0.0, 0, (Turn(10, 10),)), Agent(0.0, 0.0, 0, turns)), (100,))
+    with pytest.raises(TraceError, match=r"agent 1 needs 1,300 tokens at once.* holds 1,280"):
+        simulate(workload, arm, Capacity(4, 1280, 1280), Costs())
+    assert simulate(workload, arm, Capacity(4, 1328, 1328), Costs()).makespan > 0

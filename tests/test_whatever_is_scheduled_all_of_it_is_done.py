@@ -18,7 +18,7 @@ from llmos.kernel.kernel import Kernel
 from llmos.kernel.process import Process, State
 from llmos.kernel.scheduling import names
 from llmos.kernel.scheduling.run_queue import PASSED_S
-from llmos.kernel.scheduling_view import use
+from llmos.kernel.scheduling_choices import use
 from llmos.kernel.signals import Signal
 from simulation import ROOT, ended, simulate
 
@@ -81,7 +81,7 @@ def check(kernel: Kernel) -> None:
 async def disturb(kernel: Kernel, process: Process, deed: str, number: int) -> list[Process]:
     """Processes that came to be by it."""
     if deed == "policy":
-        use(kernel, names()[number % len(names())])
+        await use(kernel, names()[number % len(names())])
     elif not process.alive:
         return []
     elif deed == "stop":

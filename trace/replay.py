@@ -176,6 +176,8 @@ class Replay:
         ]
 
     async def run(self) -> Result:
+        """Raises TraceError for an agent that does not fit into the engine."""
+        self._workload.check(self._server.capacity.kv_cache_tokens)
         self._began = asyncio.get_running_loop().time()
         if self.scheduler is not None:
             if self._write is not None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from .reading import TraceError
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -51,6 +53,14 @@ class Agent:
         """Of all turns, without its family's head."""
         return sum(turn.tokens_in + turn.tokens_out for turn in self.turns)
 
+    def longest(self, head: int) -> int:
+        """Tokens of its longest prompt with the answer to it; its family's head has `head`."""
+        tokens = longest = max(head, self.shared)
+        for turn in self.turns:
+            tokens += turn.tokens_in + turn.tokens_out - turn.cut
+            longest = max(longest, tokens)
+        return longest
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -60,3 +70,14 @@ class Workload:
     agents: tuple[Agent, ...]
     heads: tuple[int, ...]
     at_once: int = 0
+
+    def check(self, kv_cache_tokens: int) -> None:
+        """Raises TraceError if an engine with so much memory (0: endless) can never serve an agent
+        to its end: it would compute for ever what does not fit."""
+        for number, agent in enumerate(self.agents):
+            longest = agent.longest(self.heads[agent.family])
+            if 0 < kv_cache_tokens < longest:
+                raise TraceError(
+                    f"agent {number} needs {longest:,} tokens at once, and the engine's memory"
+                    f" holds {kv_cache_tokens:,}: no engine could serve it"
+                )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from .. import messages, scheduling_view
+from .. import messages, scheduling_choices, scheduling_view
 from ..kernel import Kernel
 from ..why import why
 
@@ -16,9 +16,9 @@ async def answer(kernel: Kernel, request: messages.SchedulingRequest) -> object:
         case messages.LookAtScheduler():
             pass
         case messages.UsePolicy(policy):
-            scheduling_view.use(kernel, policy)
+            await scheduling_choices.use(kernel, policy)
         case messages.ShareEngine(session, weight):
-            scheduling_view.share(kernel, session, weight)
+            await scheduling_choices.share(kernel, session, weight)
         case _:
             assert_never(request)
     return scheduling_view.info(kernel)

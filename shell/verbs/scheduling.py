@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @verb(
     "scheduler",
-    "show who is scheduled how; until the kernel halts, use another policy, or share the engine",
+    "show who is scheduled how; until the kernel is halted, use another policy; share the engine",
     option(
         "action",
         nargs="?",
