@@ -10,12 +10,15 @@ from contextlib import suppress
 from typing import Any
 
 from mcp import MCPError, types
-from mcp.server import Server, ServerRequestContext
+from mcp.server import NotificationOptions, Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from .. import __version__
 from ..shell.errors import ShellError
 from .session import Session
+from .watcher import Watcher
 
 INSTRUCTIONS = (
     "Syscalls of llmos, an operating system for LLM agents. They run as a process of its own, whose"
@@ -49,11 +52,14 @@ async def serve(socket: str, root: str) -> None:
         instructions=INSTRUCTIONS,
         on_list_tools=gateway.list_tools,
         on_call_tool=gateway.call_tool,
+        on_subscriptions_listen=ListenHandler(gateway.changes),
     )
     try:
         async with stdio_server() as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
+            told = NotificationOptions(tools_changed=True)
+            await server.run(incoming, outgoing, server.create_initialization_options(told))
     finally:
+        gateway.watcher.close()
         session.close()
 
 
@@ -61,6 +67,8 @@ class Gateway:
     """MCP's requests, answered by the kernel."""
 
     def __init__(self, session: Session) -> None:
+        self.watcher = Watcher(session.syscalls)
+        self.changes = InMemorySubscriptionBus()
         self._session = session
         self._meant: dict[str, str] = {}
 
@@ -73,7 +81,14 @@ class Gateway:
         except ShellError as error:
             raise MCPError(types.INTERNAL_ERROR, error.message) from None
         self._meant = {spoken(info.name): info.name for info in syscalls}
+        self.watcher.listed(syscalls, lambda: self._tell_change(ctx))
         return types.ListToolsResult(tools=[*map(_tool, syscalls), ASK])
+
+    async def _tell_change(self, ctx: ServerRequestContext[Any]) -> None:
+        """Clients of today's protocol listen to a stream; older ones are told unasked."""
+        await self.changes.publish(ToolsListChanged())
+        if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            await ctx.session.send_tool_list_changed()
 
     async def call_tool(
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams

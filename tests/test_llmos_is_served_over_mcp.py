@@ -8,14 +8,24 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
-from mcp.types import CallToolResult, Implementation, TextContent
+from mcp.types import CallToolResult, Implementation, TextContent, ToolListChangedNotification
 
 from harness import KernelProcess
-from mounting import becomes, wayward, write
+from mounting import becomes, mounting, wayward, write
+
+SHOUT = """
+from llmos import syscall
+
+@syscall
+def shout_{mode}(text: str) -> str:
+    "Say a text in capital letters."
+    return text.upper()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +40,14 @@ def served() -> Iterator[KernelProcess]:
 
 
 @asynccontextmanager
-async def client_of(kernel: KernelProcess) -> AsyncIterator[Client]:
+async def client_of(
+    kernel: KernelProcess, hear: Any = None, mode: Any = "auto"
+) -> AsyncIterator[Client]:
     command = StdioServerParameters(
         command=sys.executable, args=["-m", "llmos", "mcp"], env=kernel.env, cwd=kernel.root
     )
     name = Implementation(name="tester", version="1")
-    async with Client(command, client_info=name) as client:
+    async with Client(command, client_info=name, message_handler=hear, mode=mode) as client:
         yield client
 
 
@@ -82,6 +94,50 @@ async def test_the_syscalls_are_tools(served: KernelProcess) -> None:
         assert missing == "ENOENT: no such file: note.txt (did you mean notes.txt?)"
         assert "EINVAL: path: expected a string" in await refused(client, "read_file")
         assert "ENOSYS: no syscall reed_file" in await refused(client, "reed_file")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_plugin_that_is_saved_is_told_to_the_client(
+    served: KernelProcess, mode: str
+) -> None:
+    """By either way that the protocol has had for it."""
+    told = asyncio.Event()
+
+    async def hear(message: object) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            told.set()
+
+    async def listen(client: Client) -> None:
+        async with client.listen(tools_list_changed=True) as changes:
+            async for _ in changes:
+                told.set()
+
+    served.plugins_dir.mkdir(parents=True, exist_ok=True)
+    plugin = served.plugins_dir / f"shout_{mode}.py"
+    async with client_of(served, hear, mode) as client, asyncio.timeout(60):
+        before = {tool.name for tool in (await client.list_tools()).tools}
+        listening = asyncio.create_task(listen(client)) if mode == "auto" else None
+        plugin.write_text(SHOUT.format(mode=mode))
+        await told.wait()
+        after = {tool.name for tool in (await client.list_tools()).tools}
+        assert after - before == {f"shout_{mode}"}
+        assert await said(client, f"shout_{mode}", text="at once") == "AT ONCE"
+        if listening is not None:
+            listening.cancel()
+    plugin.unlink()
+
+
+async def test_a_kernel_that_mounts_another_one_hears_of_its_plugins(
+    served: KernelProcess, tmp_path: Path
+) -> None:
+    command = {"command": sys.executable, "args": ["-m", "llmos", "mcp"], "env": served.env}
+    served.plugins_dir.mkdir(parents=True, exist_ok=True)
+    plugin = served.plugins_dir / "shout_far.py"
+    async with mounting(tmp_path, {"near": command | {"cwd": str(served.root)}}) as mounts:
+        await becomes(lambda: mounts.mounted("near").state == "up")
+        plugin.write_text(SHOUT.format(mode="far"))
+        await becomes(lambda: "near.shout_far" in mounts.mounted("near").error)
+    plugin.unlink()
 
 
 async def test_processes_are_started_below_the_session(served: KernelProcess) -> None:

@@ -7,13 +7,14 @@ import logging
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
 from mcp import Client, MCPError, types
 from mcp.client import Transport
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND
 from pydantic import ValidationError
 
@@ -30,6 +31,7 @@ CONNECT_S = 60.0
 """For what is fetched first (`npx`), too."""
 
 HTTP_S = 20.0
+LISTEN_AGAIN_S = 1.0
 MAX_TOOLS = 512
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _SESSION_LOST = ("session terminated", "session not found", "not connected")
@@ -76,6 +78,8 @@ async def connect(mount: Mount, changed: Callable[[], None]) -> AsyncIterator[Mc
             raise LoadError(f"it has not answered as MCP for {CONNECT_S:g} s") from None
         except (MCPError, httpx2.HTTPError, ValidationError, OSError, ExceptionGroup) as error:
             raise LoadError(await _why(ending, error)) from None
+        listening = asyncio.create_task(server.listen())
+        stack.callback(listening.cancel)
         yield server
 
 
@@ -129,6 +133,21 @@ class McpServer:
     async def hear(self, message: object) -> None:
         if isinstance(message, types.ToolListChangedNotification):
             self._changed()
+
+    async def listen(self) -> None:
+        """Hear of changes as servers of today's protocol tell them, on a stream that is asked for;
+        older ones are heard by `hear`. A stream that was lost may have lost a change."""
+        tools = self.client.server_capabilities.tools
+        if not (tools and tools.list_changed):
+            return
+        with suppress(ListenNotSupportedError, MCPError, OSError, httpx2.HTTPError):
+            while True:
+                with suppress(SubscriptionLost):
+                    async with self.client.listen(tools_list_changed=True) as changes:
+                        async for _ in changes:
+                            self._changed()
+                await asyncio.sleep(LISTEN_AGAIN_S)
+                self._changed()
 
     # ---- what it offers -------------------------------------------------------------------
 
