@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture torture-memory check lint types lock pilot clean
+.PHONY: help install run test torture torture-memory check lint types docs reference lock pilot clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 — /'
@@ -43,6 +43,13 @@ types: $(STAMP)  ## mypy --strict
 	@mkdir -p .types && ln -sfn .. .types/llmos
 	$(BIN)/mypy -p llmos
 	$(BIN)/mypy tests bench
+
+reference: $(STAMP)  ## docs/reference/ from the code: verbs, syscalls, errors
+	$(BIN)/python docs/make_reference.py
+
+docs: reference  ## the site, in build/site
+	$(BIN)/sphinx-build -W -q -b html docs build/site
+	@echo build/site/index.html
 
 lock: $(STAMP)  ## write requirements/cpu.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --no-annotate \
