@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from graphlib import CycleError, TopologicalSorter
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..syscalls.errno import EINVAL, SyscallError
+from ..syscalls.errno import EINVAL, SyscallError, did_you_mean
 from . import limits
 from .limits import Limit, Limits
 from .messages import ChildSpec, Supervision
+from .supervision import serves
 
 _SPEC: TypeAdapter[Supervision] = TypeAdapter(Supervision)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}")
@@ -45,6 +47,7 @@ def checked(spec: Supervision) -> Supervision:
             raise EINVAL(f"{field}.name: {child.name!r} is the name of two children")
         seen.add(child.name)
         _check_child(field, child)
+    _check_order(spec)
     return spec
 
 
@@ -70,6 +73,31 @@ def _check_child(field: str, child: ChildSpec) -> None:
         raise EINVAL(f"{field}.limits: {error.message}", hint=error.hint) from None
     if child.program == "supervisor":
         _check_supervisor(field, child)
+
+
+def _check_order(spec: Supervision) -> None:
+    """All that others come after is there, and nobody comes after itself."""
+    by_name = {child.name: child for child in spec.children}
+    for index, child in enumerate(spec.children):
+        for field, names in (("after", child.after), ("reads", child.reads)):
+            for name in names:
+                if name not in by_name:
+                    raise EINVAL(
+                        f"children.{index}.{field}: there is no child {name!r}",
+                        hint=did_you_mean(name, by_name),
+                    )
+        for name in child.reads:
+            if serves(by_name[name]):
+                raise EINVAL(
+                    f"children.{index}.reads: {name} is interactive or permanent: it has no end,"
+                    " at which there would be something to read"
+                )
+    before = {child.name: {*child.after, *child.reads} for child in spec.children}
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        circle = " after ".join(reversed(error.args[1]))
+        raise EINVAL(f"children: nobody can begin: {circle}") from None
 
 
 def _check_supervisor(field: str, child: ChildSpec) -> None:

@@ -23,13 +23,15 @@ from dataclasses import replace
 from ..memory.address_space import AddressSpace
 from ..memory.page import Page, Role
 from ..memory.swap import Statement, write_page
-from ..syscalls.errno import SyscallError
+from ..syscalls.errno import EFBIG, ENOENT, SyscallError
 from . import childspec, messages, records, supervision
 from .diary import event_of, sentence, shortened
+from .intake import MAX_COLLECTED
 from .journal import JournalError
 from .kernel import Kernel
 from .messages import ChildSpec, Supervision
 from .process import EXIT_FAILED, NOTHING, Process, State, Waiting
+from .records import read_process
 from .signals import Signal
 from .supervision import Event, Exited, Hung, NotStarted, Snapshot, Started, Told
 from .watchdog import SLACK_S, Watchdog
@@ -183,7 +185,7 @@ class Overseer:
         process = self._process
         try:
             await self._kernel.spawn(
-                task=child.task,
+                task=await self._task(child),
                 name=child.name,
                 root=process.root,
                 parent=process.pid,
@@ -199,6 +201,22 @@ class Overseer:
         except SyscallError as error:
             if not self._kernel.parking:
                 await self._tell(NotStarted(child.name, shortened(str(error))))
+
+    async def _task(self, child: ChildSpec) -> str | None:
+        """With what it reads. Raises EFBIG, ENOENT."""
+        spec = self._spec
+        assert spec is not None
+        parts = [child.task or ""]
+        for name in child.reads:
+            pid = self._state.children[supervision.position(spec, name)].last
+            record = await self._kernel.journal.read(lambda c, pid=pid: read_process(c, pid))
+            if record is None or record.exit is None:  # restored in another kernel
+                raise ENOENT(f"what {name} (pid {pid}) said is not in this kernel")
+            parts.append(record.exit.output)
+        text = "\n\n".join(part for part in parts if part.strip())
+        if len(text) > MAX_COLLECTED:
+            raise EFBIG(f"it would read more than {MAX_COLLECTED} characters")
+        return text if child.reads else child.task
 
     def _ended_child(self) -> Process | None:
         return next(iter(self._kernel.table.zombies(self._process.pid)), None)
@@ -309,6 +327,7 @@ class Overseer:
         def take_place() -> None:
             process.space.append(page)
             self._state = state
+            self._kernel.bus.publish(messages.Text(process.pid, f"{page.text}\n"))
 
         return write_page(process.pid, process.image, page, None), take_place
 

@@ -30,6 +30,8 @@ class Child:
     pid: int = 0  # 0: it does not run
     done: bool = False  # for good
     leaving: bool = False  # it is to end, and nothing starts before
+    failed: bool = False  # its last end was no success
+    last: int = 0  # the pid of its last run that has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ def happened(spec: Supervision, state: State, event: Event, at: float) -> State:
     """The state after an event, which was at `at` in Unix seconds."""
     match event:
         case Started(name, pid):
-            return _with(state, position(spec, name), Child(pid))
+            index = position(spec, name)
+            return _with(state, index, Child(pid, last=state.children[index].last))
         case NotStarted(name, words):
             why = f"{name} could not be started: {words}"
             return _ended(spec, state, position(spec, name), EXIT_FAILED, why, at)
@@ -135,18 +138,27 @@ def happened(spec: Supervision, state: State, event: Event, at: float) -> State:
 def renamed(state: State, meant: Callable[[int], int]) -> State:
     """With the pids that restored processes have now, for those that they had."""
     children = tuple(
-        replace(child, pid=meant(child.pid)) if child.pid else child for child in state.children
+        replace(
+            child,
+            pid=meant(child.pid) if child.pid else 0,
+            last=meant(child.last) if child.last else 0,
+        )
+        for child in state.children
     )
     return replace(state, children=children)
 
 
 def _ended(spec: Supervision, state: State, index: int, status: int, why: str, at: float) -> State:
     child = spec.children[index]
-    told = state.children[index].leaving
+    before = state.children[index]
+    told = before.leaving
     again = child.restart != "temporary" and not (
         child.restart == "transient" and status == EXIT_OK
     )
-    state = _with(state, index, Child(done=not again))
+    failed = status != EXIT_OK
+    state = _with(
+        state, index, Child(done=not again, failed=failed, last=before.pid or before.last)
+    )
     if not again or told or state.verdict is not None:
         return state
     recent = tuple(time for time in state.recent if at - time <= spec.window_s)
@@ -222,15 +234,38 @@ def next_action(spec: Supervision, state: State) -> Action:
     if state.verdict is not None:
         return Exit(state.verdict.status, state.verdict.words)
     for child_spec, child in both:
-        if not child.pid and not child.done:
+        if not child.pid and not child.done and _is_due(spec, state, child_spec):
             return Start(child_spec)
     if not state.num_running:
+        never = [child_spec.name for child_spec, child in both if not child.done]
+        if never:
+            failed = [child_spec.name for child_spec, child in both if child.failed]
+            words = f"{', '.join(never)} never started: {', '.join(failed)} failed"
+            return Exit(EXIT_FAILED, words)
         children = counted(len(both), "child", "children")
         return Exit(EXIT_OK, f"{children} ended for good, {in_words(state)}")
     return Watch()
 
 
+def _is_due(spec: Supervision, state: State, child: ChildSpec) -> bool:
+    """Are those ready that it comes after?"""
+    return all(_is_ready(spec, state, name) for name in (*child.after, *child.reads))
+
+
+def _is_ready(spec: Supervision, state: State, name: str) -> bool:
+    index = position(spec, name)
+    child = state.children[index]
+    if serves(spec.children[index]):
+        return child.pid > 0
+    return child.done and not child.failed
+
+
 # ---- looking ------------------------------------------------------------------------------
+
+
+def serves(child: ChildSpec) -> bool:
+    """Does it go on, rather than come to an end with something to show?"""
+    return child.interactive or child.restart == "permanent"
 
 
 def position(spec: Supervision, name: str) -> int:

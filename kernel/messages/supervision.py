@@ -15,7 +15,11 @@ class ChildSpec:
     after a failure, a `temporary` one never. One run takes `timeout_s` at most; one that makes no
     step for `watchdog_s`, and waits for no message, is taken for hung and killed. When it must
     end it is told so (TERM), and killed after `shutdown_s` (None: never). The rest is as in
-    `Spawn`; the `task` of a `supervisor` is its `Supervision`, as JSON text."""
+    `Spawn`; the `task` of a `supervisor` is its `Supervision`, as JSON text.
+
+    It starts when the children named by `after` are ready: one that is interactive or permanent
+    when it runs, any other when it has ended with 0. Those named by `reads` come before it, too,
+    and what they said goes with its task."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
     name: str
@@ -30,6 +34,8 @@ class ChildSpec:
     shutdown_s: float | None = 5.0
     tools: list[str] | None = None
     nice: int | None = None
+    after: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
