@@ -16,6 +16,7 @@ _VERBS = """
     signalling  kill stop cont renice setpgid wait
     jobs        jobs fg bg
     keeping     checkpoint restore supervise link unlink
+    teams       up down
     memory      pages du cat fsck memory-map
     knowledge   ingest kb
     syscalls    man
