@@ -19,6 +19,7 @@ import logging
 import math
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 
 from ..memory.address_space import AddressSpace
 from ..memory.page import Page, Role
@@ -209,7 +210,7 @@ class Overseer:
         parts = [child.task or ""]
         for name in child.reads:
             pid = self._state.children[supervision.position(spec, name)].last
-            record = await self._kernel.journal.read(lambda c, pid=pid: read_process(c, pid))
+            record = await self._kernel.journal.read(partial(read_process, pid=pid))
             if record is None or record.exit is None:  # restored in another kernel
                 raise ENOENT(f"what {name} (pid {pid}) said is not in this kernel")
             parts.append(record.exit.output)

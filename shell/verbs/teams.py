@@ -99,8 +99,7 @@ async def _results(ctx: Context, team: Team, pid: int) -> dict[str, Any]:
 
 async def _said(ctx: Context, pid: int) -> str:
     pages = (await ctx.ask("logs", pid=pid)).pages
-    said: list[str] = [page.text for page in pages if page.role == "assistant"]
-    return said[-1] if said else ""
+    return next((str(page.text) for page in reversed(pages) if page.role == "assistant"), "")
 
 
 def _output(team: Team, units: dict[str, Any]) -> str:
