@@ -65,6 +65,8 @@ class Context:
     """
 
     in_session = False
+    partner: int | None = None
+    """The process that the interactive shell talks to, if it talks to one."""
     in_background = False
     """True for a line that ends in &: the process is started, and not followed."""
 
@@ -118,8 +120,9 @@ class Context:
         """The job has been followed to its end."""
         raise NotImplementedError
 
-    async def enter(self, pid: int | None) -> Outcome:
-        """The interactive shell talks to process `pid` from here on (None: to a new one)."""
+    async def enter(self, pid: int | None, *, own: bool = False) -> Outcome:
+        """The interactive shell talks to process `pid` from here on (None: to a new one). It ends
+        with the shell if it is its `own`."""
         raise NotImplementedError
 
     async def leave(self) -> Outcome:

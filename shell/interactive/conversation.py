@@ -164,6 +164,10 @@ class Conversation:
         self._in_turn = info.waits_for != BETWEEN_TURNS and _is_unanswered(listed.pages)
         self._stopped = info.state == "stopped"
 
+    def is_own(self, own: bool) -> None:
+        """Does the agent end with this shell?"""
+        self._spawned_here = own
+
     async def rejoin(self) -> None:
         """After the kernel came back: on with the same process, if it came back too."""
         if self.pid is None:
