@@ -281,7 +281,12 @@ def parse(
     parser = parser_of(found, in_session)
     args, rest = parser.parse_known_args(argv)
     if rest and not found.open_ended:
-        parser.refuse_unknown(rest)
+        if not found.takes_words or any(word.startswith("-") for word in rest):
+            parser.refuse_unknown(rest)
+        # argparse takes the words before the first option alone.
+        getattr(args, next(arg.flags[0] for arg in found.args if arg.completes == "words")).extend(
+            rest
+        )
     return args, rest
 
 
