@@ -21,6 +21,7 @@ from .conversation_records import Stored
 from .kernel import Kernel
 from .memory_view import look
 
+INDEX = "transcripts.db"
 BEGINNING = 200
 """Characters of first words."""
 ENDED = "ended"
@@ -252,7 +253,7 @@ async def search(kernel: Kernel, request: messages.SearchConversations) -> list[
     )
     limit = min(request.limit, MAX_HITS) if request.limit > 0 else MAX_HITS
     journal = kernel.config.journal
-    database = journal.with_name("transcripts.db")
+    database = journal.with_name(INDEX)
 
     def searching() -> list[messages.FoundPage]:
         try:
@@ -270,6 +271,22 @@ async def search(kernel: Kernel, request: messages.SearchConversations) -> list[
         return await asyncio.to_thread(searching)
     except (sqlite3.DatabaseError, SwapDamaged) as error:
         raise EIO(str(error), hint="llmos fsck says what is damaged") from error
+
+
+async def drop_from_index(kernel: Kernel) -> None:
+    """What was removed is not to stay there until somebody searches."""
+    journal = kernel.config.journal
+    database = journal.with_name(INDEX)
+
+    def dropping() -> None:
+        if database.exists():
+            with opened(journal, database) as transcripts:
+                transcripts.catch_up()
+
+    try:
+        await asyncio.to_thread(dropping)
+    except sqlite3.DatabaseError:  # it is made anew by who asks
+        destroy(database)
 
 
 def _hits(

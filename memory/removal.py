@@ -16,6 +16,7 @@ _SPACE = ("page_table", "address_space", "block", "flush", "draft")
 
 def remove_pages(connection: sqlite3.Connection, pid: int) -> list[int]:
     """All images of a process; the frames that are gone with it."""
+    connection.execute("PRAGMA secure_delete = ON")  # whoever removes it wants it gone
     rows = connection.execute(
         "SELECT DISTINCT frame FROM page_table AS own WHERE pid = ? AND NOT EXISTS"
         " (SELECT 1 FROM page_table AS other WHERE other.frame = own.frame AND other.pid != ?)",
@@ -38,4 +39,5 @@ def remove_pages(connection: sqlite3.Connection, pid: int) -> list[int]:
             )
         else:
             connection.execute("DELETE FROM frame WHERE id = ?", (frame,))
+    connection.execute("PRAGMA secure_delete = OFF")
     return frames

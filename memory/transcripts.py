@@ -185,6 +185,7 @@ def _open(database: Path, source: sqlite3.Connection) -> sqlite3.Connection:
         connection = sqlite3.connect(database, isolation_level=None, timeout=30.0)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
         connection.executescript(SCHEMA)
         connection.execute("INSERT OR IGNORE INTO about VALUES ('identity', ?)", (identity,))
         about = dict(connection.execute("SELECT key, value FROM about"))

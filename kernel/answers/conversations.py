@@ -29,7 +29,9 @@ async def answer(kernel: Kernel, request: messages.ConversationRequest, client: 
         case messages.RemoveConversation(which):
             async with kernel.resuming:
                 found = await conversation_view.find(kernel, which)
-                return {"id": found.id, "pids": await kernel.remove(found)}
+                pids = await kernel.remove(found)
+            await conversation_view.drop_from_index(kernel)
+            return {"id": found.id, "pids": pids}
         case messages.SearchConversations():
             return {"hits": await conversation_view.search(kernel, request)}
         case messages.GiveFeedback():

@@ -208,8 +208,8 @@ async def _remove(ctx: Context, rest: list[str]) -> Outcome:
 
 async def _search(ctx: Context, rest: list[str]) -> Outcome:
     args = ctx.args
-    # A word of the line with a space in it was in quotation marks.
-    query = " ".join(f'"{word}"' if " " in word else word for word in rest)
+    # Of several words of the line, one with a space in it was in quotation marks.
+    query = " ".join(f'"{word}"' if " " in word and len(rest) > 1 else word for word in rest)
     found = await ctx.ask(
         "search_conversations",
         query=query,
