@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/plugins-built-in.md",
     "docs/processes.md",
     "docs/scheduling.md",
+    "docs/sessions.md",
     "docs/tracing.md",
     "pilot/MODEL_CARD.md",
 )

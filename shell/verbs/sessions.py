@@ -13,6 +13,7 @@ from ..output import harmless, paint, table
 from ..transcript import feedback_text, moment
 from ..turn import call_text
 from ..verb import Context, Outcome, did_you_mean, option, verb, words
+from .boot import OPTIONS, boot_if_need_be
 from .export import whole
 from .processes import named_call
 
@@ -119,14 +120,12 @@ async def search(ctx: Context) -> Outcome:
         completes="session",
         help="its number or a pid, its name, or how it begins (default: the newest)",
     ),
+    *OPTIONS,
 )
 async def resume_(ctx: Context) -> Outcome:
     if not ctx.in_session:
         if not (sys.stdin.isatty() and ctx.out.is_tty) or ctx.out.as_json:
             raise UsageError("resume needs a terminal", 'llmos run -r ID "…" needs none')
-        from .boot import boot_if_need_be
-
-        ctx.args.model = ctx.args.driver = None
         await boot_if_need_be(ctx)
     resumed = await resume(ctx)
     return await ctx.enter(resumed.pid, own=not resumed.lives)
