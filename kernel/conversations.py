@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from dataclasses import dataclass
 
@@ -20,11 +21,14 @@ from .birth import Births
 from .conversation_records import Stored
 from .core import checked_nice, label
 from .ending import Endings
+from .journal import JournalError
 from .limits import NO_LIMITS, Limits
 from .mailbox import Message
 from .process import INIT_PID, Process
 from .records import insert_message, read_process
 from .recovery import load_pages
+
+log = logging.getLogger(__name__)
 
 CUT_OFF = "(the process ended here)"
 ENDED_MEANWHILE = "EINTR: the process ended; it may or may not have happened"
@@ -138,14 +142,18 @@ class Conversations(Births, Endings):
     async def keep_conversations(self) -> None:
         """For as long as the kernel runs: remove those that are over and too many."""
         while True:
-            await self.keep_the_newest(self.config.keep_conversations)
+            try:
+                await self.keep_the_newest(self.config.keep_conversations)
+            except JournalError as error:
+                log.warning("old conversations stay: %s", error)
             await asyncio.sleep(KEEP_EVERY_S)
 
     async def keep_the_newest(self, most: int) -> None:
-        """So many that were interactive, so many others; 0 is no bound."""
+        """So many that were interactive, so many others; 0 is no bound. Whose end nobody has seen
+        yet stays."""
         async with self.resuming:
             stored = await self.journal.read(conversation_records.read_conversations)
-            ended = [one for one in stored if one.exit_status is not None]
+            ended = [one for one in stored if not any(pid in self.table for pid in one.pids)]
             for interactive in (True, False) if most else ():
                 alike = [one for one in ended if one.interactive is interactive]
                 for conversation in alike[: max(len(alike) - most, 0)]:

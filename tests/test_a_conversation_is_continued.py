@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -133,3 +134,56 @@ def test_it_goes_on_after_the_kernel_was_killed(own_kernel: KernelProcess, tmp_p
     (one,) = sessions(own_kernel, tmp_path)
     assert (one["turns"], len(one["pids"])) == (3, 2), "the second process came back alive"
     assert told(own_kernel, tmp_path, "fsck")["problems"] == []
+
+
+def test_two_who_continue_at_once_get_the_same_agent(
+    sim_kernel: KernelProcess, tmp_path: Path
+) -> None:
+    told(sim_kernel, tmp_path, "run", "for both of us")
+    (one,) = sessions(sim_kernel, tmp_path)
+    with sim_kernel.wire() as wire:
+        for number in (1, 2):
+            request = {"id": number, "op": "resume", "which": str(one["id"])}
+            wire.send_raw(json.dumps(request).encode() + b"\n")
+        replies = [wire.read()["result"] for _ in range(2)]
+    assert replies[0]["pid"] == replies[1]["pid"]
+    assert sorted(reply["lives"] for reply in replies) == [False, True]
+
+
+def test_it_has_what_it_had_and_counts_anew(sim_kernel: KernelProcess, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    means = ("--root", "root", "--nice", "3", "--limit", "tokens=200", "--name", "bounded")
+    told(sim_kernel, tmp_path, "run", *means, "begin")
+    with sim_kernel.wire() as wire:
+        resumed = wire.get("resume", which="bounded")
+        assert resumed["info"]["root"] == str(tmp_path / "root")
+        pid = resumed["pid"]
+        (row,) = (row for row in wire.get("ps")["processes"] if row["pid"] == pid)
+        given = (row["name"], row["nice"], row["limits"], row["usage"]["tokens_out"])
+        assert given == ("bounded", 3, {"tokens": [200, 200]}, 0)
+        wire.get("kill", pid=pid, signal="KILL")
+        wire.get("wait", pid=pid)
+        wider = wire.get("resume", which="bounded", limits={"tokens": 5000}, budget=9000)["pid"]
+        (row,) = (row for row in wire.get("ps")["processes"] if row["pid"] == wider)
+        assert row["limits"] == {"tokens": [200, 200]}, "never more than it had"
+        assert row["budget"] == 9000
+
+
+def test_run_c_does_not_speak_into_a_turn(sim_kernel: KernelProcess, tmp_path: Path) -> None:
+    pid = llmos(sim_kernel, tmp_path, "spawn", "-i", 'call sleep {"seconds": 600}').stdout.strip()
+    with sim_kernel.wire() as wire:
+        wire.get("attach", pid=int(pid))
+        while not wire.get("logs", pid=int(pid))["pages"]:
+            wire.until("call")
+        refused = llmos(sim_kernel, tmp_path, "run", "-c", "hello?")
+        assert (refused.returncode, refused.stdout) == (75, "")
+        assert f"process {pid} is in the middle of a turn" in refused.stderr
+        wire.get("kill", pid=int(pid), signal="KILL")
+
+
+def test_tab_offers_conversations(sim_kernel: KernelProcess, tmp_path: Path) -> None:
+    told(sim_kernel, tmp_path, "run", "the one that Tab shows")
+    with shell(sim_kernel, tmp_path) as terminal:
+        terminal.send("resume ")
+        terminal.key("tab")
+        terminal.wait_for("the one that Tab shows")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from ...syscalls.errno import EAGAIN, EINVAL
-from .. import conversation_records, conversation_view, limits, messages
+from .. import conversation_records, conversation_search, conversation_view, limits, messages
 from ..conversation_records import Stored
 from ..conversations import Means
 from ..kernel import Kernel
@@ -30,10 +30,10 @@ async def answer(kernel: Kernel, request: messages.ConversationRequest, client: 
             async with kernel.resuming:
                 found = await conversation_view.find(kernel, which)
                 pids = await kernel.remove(found)
-            await conversation_view.drop_from_index(kernel)
+            await conversation_search.drop_from_index(kernel)
             return {"id": found.id, "pids": pids}
         case messages.SearchConversations():
-            return {"hits": await conversation_view.search(kernel, request)}
+            return {"hits": await conversation_search.search(kernel, request)}
         case messages.GiveFeedback():
             return await _feedback(kernel, request)
         case _:

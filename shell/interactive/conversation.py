@@ -150,7 +150,7 @@ class Conversation:
             raise KernelError(
                 "ESRCH",
                 f"process {pid} has ended (exit {info.exit_status})",
-                f"logs {pid} shows what it read and said",
+                f"resume {pid} goes on with what was said, logs {pid} shows it",
             )
         if self.pid not in (None, pid):
             await self._client.ask("detach", pid=self.pid)

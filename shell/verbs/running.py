@@ -216,7 +216,7 @@ async def attach(ctx: Context) -> Outcome:
         raise KernelError(
             "ESRCH",
             f"process {info.pid} has ended (exit {info.exit_status})",
-            f"llmos wait {info.pid} gives its output, llmos logs {info.pid} all of it",
+            f"llmos wait {info.pid} gives its output, llmos -r {info.pid} goes on with it",
         )
     view = view_of(ctx, streams=not ctx.out.as_json)
     try:
