@@ -47,7 +47,8 @@ def test_what_was_said_is_nowhere(own_kernel: KernelProcess, tmp_path: Path) -> 
 
 
 def test_what_a_fork_shares_stays(sim_kernel: KernelProcess, tmp_path: Path) -> None:
-    parent = llmos(sim_kernel, tmp_path, "spawn", "-i", "we both know the ocelot").stdout.strip()
+    means = ("spawn", "-i", "--budget", "10k")
+    parent = llmos(sim_kernel, tmp_path, *means, "we both know the ocelot").stdout.strip()
     with sim_kernel.wire() as wire:
         while len(wire.get("logs", pid=int(parent))["pages"]) < 2:
             pass
@@ -64,6 +65,9 @@ def test_what_a_fork_shares_stays(sim_kernel: KernelProcess, tmp_path: Path) -> 
     assert answer["output"] == "You said: hello"
     shown = llmos(sim_kernel, tmp_path, "sessions", "show", child).stdout
     assert "we both know the ocelot" in shown
+    told(sim_kernel, tmp_path, "kill", child, "-s", "KILL")
+    ended = llmos(sim_kernel, tmp_path, "wait", child)
+    assert ended.returncode == 137, "its budget was lent by one that is gone"
     assert told(sim_kernel, tmp_path, "fsck")["problems"] == []
 
 
