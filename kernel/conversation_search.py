@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import sqlite3
 from collections.abc import Iterable
 
@@ -20,6 +21,8 @@ from ..syscalls.errno import EINVAL, EIO
 from . import conversation_records, messages
 from .conversation_view import first_words
 from .kernel import Kernel
+
+log = logging.getLogger(__name__)
 
 INDEX = "transcripts.db"
 MAX_HITS = 1000
@@ -47,6 +50,8 @@ async def search(kernel: Kernel, request: messages.SearchConversations) -> list[
     def searching() -> list[messages.FoundPage]:
         try:
             return once()
+        except sqlite3.OperationalError:  # a full disk, a lock: no fault of the index
+            raise
         except sqlite3.DatabaseError:  # the index is damaged where nobody has looked before
             destroy(database)
             return once()
@@ -74,8 +79,8 @@ async def drop_from_index(kernel: Kernel) -> None:
 
     try:
         await asyncio.to_thread(dropping)
-    except sqlite3.DatabaseError:  # it is made anew by who asks
-        destroy(database)
+    except sqlite3.DatabaseError as error:
+        log.warning("what was removed is in the index until somebody searches: %s", error)
 
 
 def _hits(

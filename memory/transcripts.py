@@ -194,6 +194,8 @@ def _open(database: Path, source: sqlite3.Connection) -> sqlite3.Connection:
             return connection
         log.warning("%s is of another journal or version and is made anew", database)
         connection.close()
+    except sqlite3.OperationalError:  # a full disk, a lock: no fault of the index
+        raise
     except sqlite3.DatabaseError as error:
         log.warning("%s is damaged and is made anew: %s", database, error)
     destroy(database)
