@@ -86,6 +86,7 @@ async def boot(config: KernelConfig) -> None:
     background.append(asyncio.create_task(plugins.watch(), name="plugin watcher"))
     background.append(asyncio.create_task(mounts.watch(), name="mount watcher"))
     kernel.start_all()
+    background.append(asyncio.create_task(kernel.keep_conversations(), name="keeper"))
     log.info("kernel %d is up, %d processes", os.getpid(), kernel.table.num_alive())
 
     await halt.wait()

@@ -17,7 +17,15 @@ from ..memory.pager import Watermarks
 from ..memory.recall import EXACT_PAGES
 from ..syscalls.mounts.settings import ConfigFile
 from . import config_file, scheduling
-from .config import DRIVERS, PILOT, PLUGIN_MEMORY_MIB, PREVIEW_TOKENS, RECALL_TOKENS, KernelConfig
+from .config import (
+    DRIVERS,
+    KEEP_CONVERSATIONS,
+    PILOT,
+    PLUGIN_MEMORY_MIB,
+    PREVIEW_TOKENS,
+    RECALL_TOKENS,
+    KernelConfig,
+)
 from .engine.driver import Sampling
 from .scheduling.settings import Settings
 
@@ -90,6 +98,14 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         default=256,
         help="live processes of one session, so that agents which start agents stop at some point"
         " (default: %(default)s)",
+    )
+    add(
+        "--keep-conversations",
+        type=_count,
+        metavar="N",
+        default=KEEP_CONVERSATIONS,
+        help="those that are over and stay: the newest N that were interactive, and the newest N"
+        " others (default: %(default)s; 0: all)",
     )
     add = (scheduler := parser.add_argument_group("scheduler")).add_argument
     add(
@@ -179,6 +195,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         max_steps=options.max_steps,
         max_processes=options.max_processes,
         max_session_processes=options.max_session_processes,
+        keep_conversations=options.keep_conversations,
         scheduler=options.scheduler,
         scheduling=Settings(**{name: getattr(options, name) for name in SETTINGS}),
         max_waiting=options.max_waiting,
@@ -236,6 +253,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
     return number
 
 

@@ -20,6 +20,7 @@ PILOT = "pilot"
 DRIVERS = ("vllm", "simulated")
 RECALL_TOKENS = 256
 PLUGIN_MEMORY_MIB = 2048
+KEEP_CONVERSATIONS = 1000
 PREVIEW_TOKENS = 100
 """Of a longer result, an agent that can page in the rest sees so much (bench/paging.py)."""
 
@@ -44,6 +45,7 @@ class KernelConfig:
     max_processes: int = 10_000
     max_session_processes: int = 256
     max_depth: int = 8
+    keep_conversations: int = KEEP_CONVERSATIONS
     last_turn_s: float = 10.0
     last_turn_tokens: int = 128
     scheduler: str = scheduling.DEFAULT

@@ -1,7 +1,8 @@
 """The kernel's core: what it owns, and what every part of it does.
 
 The kernel is one object, written in layers, a file each: the core, then `birth`, `control` and
-`ending`, which do not know of each other, and `kernel`, which is all of them and its life.
+`ending`, which do not know of each other, `conversations` on births and endings, and `kernel`,
+which is all of them and its life.
 
 Every change follows one form: the statements go to the journal, and what they mean for memory runs
 in `after`, as soon as the commit is known and whether or not the caller still waits for it.
@@ -123,6 +124,8 @@ class Core(ABC):
         self._pipe_ids = itertools.count(1)
         self._programs = programs
         self._at_work: dict[int, Running] = {}
+        self.resuming = asyncio.Lock()
+        """Held from a look at conversations to what follows from it."""
         self._regrouping = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
         self._pastimes: set[asyncio.Task[None]] = set()

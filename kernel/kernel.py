@@ -11,11 +11,10 @@ from pathlib import Path
 from ..memory.address_space import AddressSpace
 from ..memory.pager import Pager
 from . import records, scheduling_choices
-from .birth import Births
 from .chosen import eviction_policy
 from .control import Control
+from .conversations import Conversations
 from .core import OF_PLUGINS
-from .ending import Endings
 from .engine.driver import EngineUnusable
 from .links import read_links
 from .process import INIT_PID, Process, State, Waiting
@@ -29,7 +28,7 @@ MAX_RESERVE_TOKENS = 512
 ALARM_SLACK_S = 0.01
 
 
-class Kernel(Births, Control, Endings):
+class Kernel(Conversations, Control):
     """Owns every process, from boot to halt. `core.py` says how it is made."""
 
     def adopt_all(self, found: Recovered) -> None:

@@ -112,7 +112,8 @@ async def usage(kernel: Kernel) -> messages.MemoryUsage:
             frames=frames,
             text_bytes=text_bytes,
             swap_bytes=_size(journal),
-            index_bytes=_size(journal.with_name("recall.db")),
+            index_bytes=_size(journal.with_name("recall.db"))
+            + _size(journal.with_name("transcripts.db")),
             chroma_bytes=_size(journal.with_name("chroma")),
             recall=recall,
         )

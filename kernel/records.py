@@ -185,8 +185,24 @@ def read_pid_of(connection: sqlite3.Connection, spawn_key: str) -> int | None:
 
 
 def read_last_pid(connection: sqlite3.Connection) -> int:
-    (last,) = connection.execute("SELECT COALESCE(MAX(pid), 0) FROM process").fetchone()
+    """Of all that there ever were, removed ones included."""
+    (last,) = connection.execute(
+        "SELECT max((SELECT COALESCE(MAX(pid), 0) FROM process), COALESCE("
+        "(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_pid'), 0))"
+    ).fetchone()
     return int(last)
+
+
+def remove(connection: sqlite3.Connection, pid: int) -> None:
+    """The row of a process that is reaped. Who would give tokens back to it, gives them to whom it
+    would have; its pid is not used again."""
+    last = read_last_pid(connection)
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_pid', ?)", (str(last),))
+    connection.execute(
+        "UPDATE process SET lender = (SELECT lender FROM process WHERE pid = ?) WHERE lender = ?",
+        (pid, pid),
+    )
+    connection.execute("DELETE FROM process WHERE pid = ?", (pid,))
 
 
 def _named(row: tuple[Any, ...]) -> Row:

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from . import messages
 from .answers import (
+    conversations,
     guests,
     knowledge,
     memory,
@@ -42,6 +43,8 @@ class Service:
             return await guests.answer(kernel, request, client)
         if isinstance(request, messages.MemoryRequest):
             return await memory.answer(kernel, request)
+        if isinstance(request, messages.ConversationRequest):
+            return await conversations.answer(kernel, request, client)
         if isinstance(request, messages.KnowledgeRequest):
             return await knowledge.answer(kernel, request)
         if isinstance(request, messages.SchedulingRequest):

@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..memory import blocks, knowledge_store, notes, swap
-from . import links, pipe_records, records, scheduling_choices, shared, timers
+from . import (
+    conversation_records,
+    links,
+    pipe_records,
+    records,
+    scheduling_choices,
+    shared,
+    timers,
+)
 from .journal import Journal
 
 
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
     rooms = (
-        *(records, links, pipe_records, shared, timers, scheduling_choices),
+        *(records, conversation_records, links, pipe_records, shared, timers, scheduling_choices),
         *(swap, blocks, notes, knowledge_store),
     )
     return Journal(path, *(room.SCHEMA for room in rooms))

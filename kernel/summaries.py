@@ -41,6 +41,7 @@ async def summarise(kernel: Kernel, process: Process, pages: Sequence[Page]) -> 
             name=f"summary of {process.pid}",
             root=process.root,
             parent=INIT_PID,
+            spawn_key=process.call_key(f"summary {len(space)}"),  # nobody's conversation
             nice=NICE,
             tools=(),
             limits=parse({"tokens": TOKENS}),

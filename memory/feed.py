@@ -35,6 +35,14 @@ def source_id(source: sqlite3.Connection) -> str:
 def pages_after(source: sqlite3.Connection, frame: int, limit: int) -> tuple[int, list[Entry]]:
     """(number of the last frame that was read, what is to be indexed of them). Pages that quote
     others, and those without a word, are not."""
+    last, found = frames_after(source, frame, limit)
+    return last, [entry for _, entry in found]
+
+
+def frames_after(
+    source: sqlite3.Connection, frame: int, limit: int
+) -> tuple[int, list[tuple[int, Entry]]]:
+    """The same, each with the number of its frame."""
     rows = source.execute(
         "SELECT id, owner, vpn, role, text, calls, call_id, recalled, num_tokens, created"
         " FROM frame WHERE id > ? ORDER BY id LIMIT ?",
@@ -43,14 +51,21 @@ def pages_after(source: sqlite3.Connection, frame: int, limit: int) -> tuple[int
     if not rows:
         return frame, []
     entries = []
-    for _, owner, vpn, role, content, calls, _, recalled, num_tokens, created in rows:
+    for number, owner, vpn, role, content, calls, _, recalled, num_tokens, created in rows:
         said = [decompressed(content)]
         said += [f"{name} {arguments}" for _, name, arguments in json.loads(calls)]
         text = "\n".join(part for part in said if part)
-        if text and not recalled:
+        if text and not recalled and owner != swap.NOBODY:
             session = int(created // DAY_S)
-            entries.append(Entry(owner, vpn, text, num_tokens, created, session, heading=role))
+            entry = Entry(owner, vpn, text, num_tokens, created, session, heading=role)
+            entries.append((number, entry))
     return rows[-1][0], entries
+
+
+def last_frame(source: sqlite3.Connection) -> int:
+    """The number of the newest."""
+    (last,) = source.execute("SELECT coalesce(max(id), 0) FROM frame").fetchone()
+    return int(last)
 
 
 def forgotten_after(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .swap import StoredPage, SwapDamaged, read_pages
+from .swap import NOBODY, StoredPage, SwapDamaged, read_pages
 
 AT_ONCE = 500
 """Pages in memory at a time."""
@@ -123,6 +123,8 @@ def damage(connection: sqlite3.Connection) -> Iterator[str]:
         yield f"page {vpn} of process {pid} has no frame"
     orphans = connection.execute(
         "SELECT owner, vpn FROM frame WHERE id NOT IN (SELECT frame FROM page_table)"
+        " AND owner != ?",
+        (NOBODY,),
     )
     for owner, vpn in orphans:
         yield f"the frame of page {vpn} of {owner} is in nobody's page table"

@@ -99,6 +99,10 @@ _PAGES = (
 _RESIDENT = _PAGES.replace("page_table", "page_table INDEXED BY page_table_resident", 1)
 
 
+NOBODY = ""
+"""Owner of a frame whose page was removed (`removal.py`)."""
+
+
 class SwapDamaged(Exception):
     """A page in swap is not what was written."""
 

@@ -135,10 +135,10 @@ class OneShot(Context):
         except KeyboardInterrupt:
             raise Interrupted from None
 
-    async def enter(self, pid: int | None) -> Outcome:
+    async def enter(self, pid: int | None, *, own: bool = False) -> Outcome:
         # The garbage collector finds nothing while modules load, and takes a tenth of the time.
         gc.disable()
         from .interactive.repl import run
 
         gc.enable()
-        return Outcome(status=run(self.paths, pid))
+        return Outcome(status=run(self.paths, pid, own=own))

@@ -65,6 +65,8 @@ class Context:
     """
 
     in_session = False
+    partner: int | None = None
+    """The process that the interactive shell talks to, if it talks to one."""
     in_background = False
     """True for a line that ends in &: the process is started, and not followed."""
 
@@ -118,8 +120,9 @@ class Context:
         """The job has been followed to its end."""
         raise NotImplementedError
 
-    async def enter(self, pid: int | None) -> Outcome:
-        """The interactive shell talks to process `pid` from here on (None: to a new one)."""
+    async def enter(self, pid: int | None, *, own: bool = False) -> Outcome:
+        """The interactive shell talks to process `pid` from here on (None: to a new one). It ends
+        with the shell if it is its `own`."""
         raise NotImplementedError
 
     async def leave(self) -> Outcome:
@@ -278,7 +281,12 @@ def parse(
     parser = parser_of(found, in_session)
     args, rest = parser.parse_known_args(argv)
     if rest and not found.open_ended:
-        parser.refuse_unknown(rest)
+        if not found.takes_words or any(word.startswith("-") for word in rest):
+            parser.refuse_unknown(rest)
+        # argparse takes the words before the first option alone.
+        getattr(args, next(arg.flags[0] for arg in found.args if arg.completes == "words")).extend(
+            rest
+        )
     return args, rest
 
 

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/processes.md",
     "docs/scheduling.md",
     "docs/teams.md",
+    "docs/sessions.md",
     "docs/tracing.md",
     "pilot/MODEL_CARD.md",
 )

@@ -10,14 +10,30 @@ attached to: `{"event": "text", "pid": 3, "text": "Hi"}`.
 Plain dataclasses on purpose: the client must start without pydantic. The kernel validates what
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
-Requests are in a file a topic (`processes`, `guests`, `memory`, `knowledge`, `pipes`,
-`supervision`, `scheduling`, `tracing`, `mounts`, `system`), which ends with all of that topic, and
-together in `requests`; `results` and `events` are what comes back. The kernel answers them in
-`kernel/answers/`, a file a topic as well.
+Requests are in a file a topic (`processes`, `conversations`, `guests`, `memory`, `knowledge`,
+`pipes`, `supervision`, `scheduling`, `tracing`, `mounts`, `system`), which ends with all of that
+topic, and together in `requests`; `results` and `events` are what comes back. The kernel answers
+them in `kernel/answers/`, a file a topic as well.
 """
 
 from __future__ import annotations
 
+from .conversations import (
+    Conversation,
+    ConversationInfo,
+    ConversationRequest,
+    Feedback,
+    FeedbackGiven,
+    FoundPage,
+    GiveFeedback,
+    ListConversations,
+    RemoveConversation,
+    ResumeConversation,
+    Resumed,
+    SaidPage,
+    SearchConversations,
+    ShowConversation,
+)
 from .events import Call, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
 from .guests import CallResult, CallSyscall, CancelCall, GuestRequest, Offered, OpenGuest
 from .knowledge import (
@@ -122,6 +138,9 @@ __all__ = [
     "Checkpoint",
     "ChildSpec",
     "CitationInfo",
+    "Conversation",
+    "ConversationInfo",
+    "ConversationRequest",
     "DecidePlugin",
     "Detach",
     "DiskUsage",
@@ -134,10 +153,14 @@ __all__ = [
     "Exec",
     "Exit",
     "ExitInfo",
+    "Feedback",
+    "FeedbackGiven",
     "FlushRow",
     "Fork",
+    "FoundPage",
     "FoundPassage",
     "Fsck",
+    "GiveFeedback",
     "GuestRequest",
     "Halt",
     "KernelStatus",
@@ -145,6 +168,7 @@ __all__ = [
     "KnowledgeRequest",
     "LevelInfo",
     "Link",
+    "ListConversations",
     "ListDocuments",
     "ListNamespaces",
     "Logs",
@@ -174,20 +198,26 @@ __all__ = [
     "ProcessRequest",
     "Ps",
     "RecallUsage",
+    "RemoveConversation",
     "RemoveDocuments",
     "Renice",
     "Request",
     "Restart",
     "Restore",
     "Result",
+    "ResumeConversation",
+    "Resumed",
+    "SaidPage",
     "SameDocument",
     "SchedulerInfo",
     "SchedulingRequest",
+    "SearchConversations",
     "SearchNamespaces",
     "Send",
     "SetGroup",
     "SetSession",
     "ShareEngine",
+    "ShowConversation",
     "SignalName",
     "SourceInfo",
     "SpaceUsage",

@@ -112,7 +112,8 @@ class RecallUsage:
 @dataclass(frozen=True, slots=True)
 class MemoryUsage:
     """→ of `du`. Sizes in bytes: of the texts in swap, each counted once, and of the files that
-    they, recall's index and Chroma's folder are. `recall` is None while nothing was asked of it."""
+    they, the indexes of their words and Chroma's folder are. `recall` is None while nothing was
+    asked of it."""
 
     processes: list[SpaceUsage]
     frames: int

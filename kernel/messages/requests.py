@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .conversations import ConversationRequest
 from .guests import GuestRequest
 from .knowledge import KnowledgeRequest
 from .memory import MemoryRequest
@@ -19,6 +20,7 @@ Request = (
     | SupervisionRequest
     | GuestRequest
     | MemoryRequest
+    | ConversationRequest
     | KnowledgeRequest
     | SchedulingRequest
     | TracingRequest

@@ -65,6 +65,9 @@ class VerbCompleter(Completer):
                     (str(info.pid), f"{info.name or info.program}, {info.state}")
                     for info in listed.processes
                 ]
+            if kind == "session":
+                found = (await self._client.ask("conversations", limit=50)).conversations
+                return [(str(info.id), info.begins) for info in found]
             if kind == "policy":
                 return [(name, "") for name in (await self._client.ask("scheduler")).policies]
             if kind in ("syscall", "syscalls"):

@@ -150,7 +150,7 @@ class Conversation:
             raise KernelError(
                 "ESRCH",
                 f"process {pid} has ended (exit {info.exit_status})",
-                f"logs {pid} shows what it read and said",
+                f"resume {pid} goes on with what was said, logs {pid} shows it",
             )
         if self.pid not in (None, pid):
             await self._client.ask("detach", pid=self.pid)
@@ -163,6 +163,10 @@ class Conversation:
         self._talk_to(pid, spawned_here=False)
         self._in_turn = info.waits_for != BETWEEN_TURNS and _is_unanswered(listed.pages)
         self._stopped = info.state == "stopped"
+
+    def is_own(self, own: bool) -> None:
+        """Does the agent end with this shell?"""
+        self._spawned_here = own
 
     async def rejoin(self) -> None:
         """After the kernel came back: on with the same process, if it came back too."""

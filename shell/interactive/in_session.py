@@ -50,6 +50,7 @@ class InSession(Context):
         own = args.state_dir
         super().__init__(args, rest, out, Paths(own) if own else session.paths)
         self.shows_turn = False
+        self.partner = session.conversation.pid
         self._session = session
         self._events: dict[int, asyncio.Queue[Any]] = {}
         self._suspending = False
@@ -90,9 +91,10 @@ class InSession(Context):
 
     # ---- the session ----------------------------------------------------------------------
 
-    async def enter(self, pid: int | None) -> Outcome:
+    async def enter(self, pid: int | None, *, own: bool = False) -> Outcome:
         if pid is not None:
             await self._talk_to(pid)
+            self._session.conversation.is_own(own)
         return Outcome({"pid": pid})
 
     async def leave(self) -> Outcome:

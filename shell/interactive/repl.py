@@ -42,10 +42,11 @@ BACKGROUND = " &"
 TO_THE_AGENT = "to say this to the agent, begin with ?"
 
 
-def run(paths: Paths, pid: int | None = None) -> int:
-    """Runs the shell until the user leaves, talking to process `pid` if one is given."""
+def run(paths: Paths, pid: int | None = None, *, own: bool = False) -> int:
+    """Runs the shell until the user leaves, talking to process `pid` if one is given. It ends with
+    the shell if it is its `own`."""
     paths.make_state_dir()
-    return asyncio.run(Shell(paths).main(pid))
+    return asyncio.run(Shell(paths).main(pid, own=own))
 
 
 class Shell:
@@ -73,13 +74,14 @@ class Shell:
         self._on_suspend: Callable[[], object] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def main(self, pid: int | None) -> int:
+    async def main(self, pid: int | None, *, own: bool = False) -> int:
         """The loop. Returns the exit status."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         loop.add_signal_handler(signal.SIGTSTP, self._suspend)
         if pid is not None:
             await self.conversation.attach(pid)
+            self.conversation.is_own(own)
         poll = asyncio.create_task(self._toolbar.poll())
         try:
             with self._keyboard.ours():

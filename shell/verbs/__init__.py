@@ -15,6 +15,9 @@ _VERBS = """
     tracing     trace tune
     signalling  kill stop cont renice setpgid wait
     jobs        jobs fg bg
+    sessions    sessions search resume
+    export      export
+    feedback    feedback
     keeping     checkpoint restore supervise link unlink
     teams       up down
     memory      pages du cat fsck memory-map

@@ -11,6 +11,7 @@ import sys
 import time
 
 from ..client import Client
+from ..continuing import CONTINUE, RESUME, goes_on, resume
 from ..engine import engine_text
 from ..errors import BootFailed, Interrupted, KernelError, NoKernel, ShellError, UsageError
 from ..output import Output, columns_of, cut, harmless, seconds
@@ -45,6 +46,8 @@ OPTIONS = (
     "shell",
     "open the interactive shell, after booting the kernel if need be (so does llmos alone)",
     *OPTIONS,
+    CONTINUE,
+    RESUME,
     kind="outside",
     open_ended=True,
 )
@@ -59,7 +62,10 @@ async def shell(ctx: Context) -> Outcome:
             f"a kernel already runs with {running.engine.model}, os pid {running.os_pid}: "
             f"{' '.join(given)} would take effect after llmos halt"
         )
-    return await ctx.enter(None)
+    if not goes_on(ctx):
+        return await ctx.enter(None)
+    resumed = await resume(ctx)
+    return await ctx.enter(resumed.pid, own=not resumed.lives)
 
 
 @verb(

@@ -17,6 +17,7 @@ from ..arguments import (
     root_of,
     text_of,
 )
+from ..continuing import CONTINUE, RESUME, goes_on, resume
 from ..errors import Interrupted, KernelError, UsageError
 from ..following import (
     EXIT_INTERRUPTED,
@@ -31,6 +32,8 @@ from ..verb import Context, Outcome, option, verb, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ...kernel.messages import ExitInfo, ProcessInfo
 
 
@@ -43,12 +46,16 @@ if TYPE_CHECKING:
     *MEANS,
     PROGRAM,
     TIMEOUT,
+    CONTINUE,
+    RESUME,
     option("--stream", action="store_true", help="write text as it comes even into a pipe"),
 )
 async def run(ctx: Context) -> Outcome:
     """Off a terminal stdout gets the answer alone, at the end: what an agent says between its
     syscalls is no data."""
     args = ctx.args
+    if goes_on(ctx):
+        return await _continue(ctx)
     if ctx.in_background:
         if args.timeout is not None:
             raise UsageError(
@@ -56,13 +63,44 @@ async def run(ctx: Context) -> Outcome:
             )
         return await _in_background(ctx, interactive=False)
     born = await _birth(ctx, text_of(ctx, args.prompt), interactive=False, attach=True)
+    return await _followed(ctx, born)
+
+
+async def _followed(ctx: Context, born: int) -> Outcome:
+    """To its end."""
     await mention_loading(ctx)
-    streams = not ctx.out.as_json and (ctx.out.is_tty or args.stream)
-    status = await follow(ctx, born, view_of(ctx, streams=streams), args.timeout)
+    streams = not ctx.out.as_json and (ctx.out.is_tty or ctx.args.stream)
+    status = await follow(ctx, born, view_of(ctx, streams=streams), ctx.args.timeout)
     if status == EXIT_STOPPED:
         return Outcome({"pid": born, "status": status}, status=status)
     info: ExitInfo = await ctx.ask("wait", pid=born)
     return ended(ctx, info, status if status is not None else info.status, shown=streams)
+
+
+async def _continue(ctx: Context) -> Outcome:
+    """The same in a conversation that there is. An agent that lives is told the text, and goes on
+    to live when it has answered."""
+    args = ctx.args
+    if ctx.in_background or args.program != "agent":
+        raise UsageError("a conversation goes on in the foreground, with an agent")
+    resumed = await resume(ctx, text_of(ctx, args.prompt), means_of(ctx))
+    if not resumed.lives:
+        return await _followed(ctx, resumed.pid)
+    if args.timeout is not None:
+        raise UsageError("--timeout is for a process of its own", f"kill {resumed.pid} -s INT")
+    await mention_loading(ctx)
+    streams = not ctx.out.as_json and (ctx.out.is_tty or args.stream)
+    view = view_of(ctx, streams=streams)
+    try:
+        info = await ctx.ask("attach", pid=resumed.pid)
+        outcome = await follow_turn(ctx, info, view)
+    except Interrupted:
+        await ctx.ask("kill", pid=resumed.pid, signal="INT")
+        return Outcome({"pid": resumed.pid}, status=EXIT_INTERRUPTED)
+    finally:
+        view.end()
+    outcome.text = "" if streams else str(outcome.document["output"])
+    return outcome
 
 
 @verb(
@@ -112,12 +150,16 @@ async def _birth(ctx: Context, task: str | None, *, interactive: bool, attach: b
         interactive=interactive,
         attach=attach,
         parent=getattr(args, "parent", 1),
-        nice=args.nice,
-        tools=args.tools,
-        limits=dict(args.limit),
-        budget=args.budget,
+        **means_of(ctx),
     )
     return int(born.pid)
+
+
+def means_of(ctx: Context) -> dict[str, Any]:
+    """What it may use, as requests say it."""
+    args = ctx.args
+    limits = dict(args.limit)
+    return {"nice": args.nice, "tools": args.tools, "limits": limits, "budget": args.budget}
 
 
 @verb(
@@ -174,7 +216,7 @@ async def attach(ctx: Context) -> Outcome:
         raise KernelError(
             "ESRCH",
             f"process {info.pid} has ended (exit {info.exit_status})",
-            f"llmos wait {info.pid} gives its output, llmos logs {info.pid} all of it",
+            f"llmos wait {info.pid} gives its output, llmos -r {info.pid} goes on with it",
         )
     view = view_of(ctx, streams=not ctx.out.as_json)
     try:
