@@ -98,8 +98,10 @@ async def _results(ctx: Context, team: Team, pid: int) -> dict[str, Any]:
 
 
 async def _said(ctx: Context, pid: int) -> str:
-    pages = (await ctx.ask("logs", pid=pid)).pages
-    return next((str(page.text) for page in reversed(pages) if page.role == "assistant"), "")
+    said = ""
+    for page in (await ctx.ask("logs", pid=pid)).pages:
+        said = page.text if page.role == "assistant" else said
+    return said
 
 
 def _output(team: Team, units: dict[str, Any]) -> str:
