@@ -100,7 +100,7 @@ async def _results(ctx: Context, team: Team, pid: int) -> dict[str, Any]:
 async def _said(ctx: Context, pid: int) -> str:
     said = ""
     for page in (await ctx.ask("logs", pid=pid)).pages:
-        said = page.text if page.role == "assistant" else said
+        said = str(page.text) if page.role == "assistant" else said
     return said
 
 
