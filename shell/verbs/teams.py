@@ -108,7 +108,7 @@ def _output(team: Team, units: dict[str, Any]) -> str:
     """What nobody in the team reads; of several, each under its name."""
     said = {name: units[name]["output"] for name in team.unread if name in units}
     if len(said) == 1:
-        return next(iter(said.values()))
+        return str(next(iter(said.values())))
     return "\n".join(f"== {name}\n{text.rstrip()}" for name, text in said.items() if text)
 
 
