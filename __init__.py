@@ -1,7 +1,7 @@
 """llmos: an operating system for LLM agents.
 
-What a plugin imports from here is loaded when it is first asked for, so that the client starts
-without it.
+What a plugin or a script imports from here is loaded when it is first asked for, so that the client
+starts without it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,15 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself stays unloaded
 if TYPE_CHECKING:
+    from .scripting.errors import NoKernel as NoKernel
+    from .scripting.errors import OutputInvalid as OutputInvalid
+    from .scripting.errors import ProcessFailed as ProcessFailed
+    from .scripting.errors import SyscallFailed as SyscallFailed
+    from .scripting.errors import TurnFailed as TurnFailed
+    from .scripting.group import Group as Group
+    from .scripting.kernel import connect as connect
+    from .scripting.process import Exit as Exit
+    from .scripting.process import Process as Process
     from .syscalls import errno as errno
     from .syscalls.context import AsyncContext as AsyncContext
     from .syscalls.context import Context as Context
@@ -18,13 +27,24 @@ if TYPE_CHECKING:
     from .syscalls.hooks import hookimpl as hookimpl
 
 _LAZY = {
-    "AsyncContext": "context",
-    "Context": "context",
-    "SyscallError": "errno",
-    "errno": "",
-    "hookimpl": "hooks",
-    "syscall": "decorator",
+    "AsyncContext": "syscalls.context",
+    "Context": "syscalls.context",
+    "Exit": "scripting.process",
+    "Group": "scripting.group",
+    "NoKernel": "scripting.errors",
+    "OutputInvalid": "scripting.errors",
+    "Process": "scripting.process",
+    "ProcessFailed": "scripting.errors",
+    "SyscallError": "syscalls.errno",
+    "SyscallFailed": "scripting.errors",
+    "TurnFailed": "scripting.errors",
+    "connect": "scripting.kernel",
+    "errno": "syscalls.errno",
+    "hookimpl": "syscalls.hooks",
+    "sync": "scripting.sync",
+    "syscall": "syscalls.decorator",
 }
+_MODULES = {"errno", "sync"}
 
 
 def __getattr__(name: str) -> object:
@@ -32,8 +52,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(f"{__name__}.syscalls.{_LAZY[name] or name}")
-    return getattr(module, name) if _LAZY[name] else module
+    module = import_module(f"{__name__}.{_LAZY[name]}")
+    return module if name in _MODULES else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -19,10 +19,12 @@ MAY_IMPORT = {
     "ingest": set(),
     "shell": {"kernel", "ingest"},
     "gateway": {"shell"},
+    "scripting": {"shell", "kernel"},
     "trace": {"kernel", "memory"},
     "pilot": set(),
 }
-SHELL_MAY_SEE_OF_KERNEL = {"messages"}
+CLIENTS_MAY_SEE_OF_KERNEL = {"messages"}
+SCRIPTS_MAY_SEE_OF_SHELL = {"async_client", "client", "errors", "paths"}
 
 
 def imports(file: Path) -> Iterator[tuple[str, str]]:
@@ -54,10 +56,17 @@ def test_a_room_imports_only_what_stands_below_it(room: str) -> None:
             assert target in MAY_IMPORT[room], f"{file.relative_to(ROOT)} imports {target}"
 
 
-def test_the_shell_sees_only_the_kernels_messages() -> None:
-    for file in sources("shell"):
+@pytest.mark.parametrize("room", ["shell", "scripting"])
+def test_clients_see_only_the_kernels_messages(room: str) -> None:
+    for file in sources(room):
         for target, inner in imports(file):
-            assert target != "kernel" or inner in SHELL_MAY_SEE_OF_KERNEL, f"{file.name}: {inner}"
+            assert target != "kernel" or inner in CLIENTS_MAY_SEE_OF_KERNEL, f"{file.name}: {inner}"
+
+
+def test_scripts_see_only_the_shells_client() -> None:
+    for file in sources("scripting"):
+        for target, inner in imports(file):
+            assert target != "shell" or inner in SCRIPTS_MAY_SEE_OF_SHELL, f"{file.name}: {inner}"
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

@@ -41,6 +41,7 @@ async def _open(kernel: Kernel, request: messages.OpenGuest, client: Client) -> 
         task=None,
         name=request.name,
         root=folder(request.root),
+        parent=request.parent,
         program="guest",
         tools=None if request.tools is None else tuple(request.tools),
         limits=limits.parse(request.limits),

@@ -124,8 +124,9 @@ async def _wait(kernel: Kernel, pid: int, timeout_s: float | None) -> messages.E
         ended = await wait_for_exit(process, timeout_s)
     except TimeoutError:
         raise ETIME(f"process {pid} is still alive after {timeout_s:g} s") from None
-    if process.parent == INIT_PID:
-        await kernel.reap(process)
+    above = kernel.table.get(process.parent)
+    if above is None or above.pid == INIT_PID or above.program == "guest":
+        await kernel.reap(process)  # whoever is above it is a client
     return ended
 
 

@@ -18,6 +18,7 @@ class OpenGuest:
     limits: dict[str, float | list[float | None]] = field(default_factory=dict)
     budget: int | None = None
     attach: bool = False
+    parent: int = 1
     op: Literal["open_guest"] = "open_guest"
 
 

@@ -1,0 +1,1 @@
+"""Scripts in Python: agents as processes of the kernel, driven by a client."""
