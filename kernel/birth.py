@@ -10,8 +10,8 @@ from ..memory.address_space import AddressSpace
 from ..memory.swap import Statement, owner_of, share_pages, write_page
 from ..syscalls.errno import EAGAIN, EINVAL, ESRCH
 from . import records
-from .agent import DEFAULT_TEXT
 from .core import checked_nice, label
+from .form import system_text
 from .limits import NO_LIMITS, Limits
 from .mailbox import FROM_OUTSIDE, Message
 from .pipe import Pipe
@@ -42,6 +42,7 @@ class Births(Plumbing):
         new_group: bool = False,
         stdin: Pipe | None = None,
         stdout: Pipe | None = None,
+        output_schema: str | None = None,
         sender: int = FROM_OUTSIDE,
         spawn_key: str | None = None,
         along: Along | None = None,
@@ -76,7 +77,7 @@ class Births(Plumbing):
             interactive=interactive,
             created=self.clock(),
             spawn_key=spawn_key,
-            space=AddressSpace(DEFAULT_TEXT),
+            space=AddressSpace(system_text(output_schema)),
             group=pid if alone else above.group,
             session=pid if parent == INIT_PID else above.session,
             nice=above.nice if nice is None else checked_nice(nice),
@@ -85,6 +86,7 @@ class Births(Plumbing):
             budget=budget,
             stdin=stdin,
             stdout=stdout,
+            output_schema=output_schema,
         )
         statements: list[Statement] = []
         if task is not None:
@@ -140,6 +142,7 @@ class Births(Plumbing):
             tools=process.tools,
             limits=process.limits,
             budget=budget,
+            output_schema=process.output_schema,
             stdout=process.stdout,  # and not its stdin: two readers would take turns at the lines
         )
         statements = share_pages(process.pid, process.image, pid, child.space)
@@ -190,7 +193,7 @@ class Births(Plumbing):
     ) -> None:
         born = functools.partial(self._born, process, above.pid, after)
         try:
-            await self.journal.commit([records.insert_process(process), *statements], born)
+            await self.journal.commit([*records.insert_process(process), *statements], born)
         except Exception:
             self._count_birth(above.pid)
             self.disconnect(process)

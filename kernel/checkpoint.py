@@ -107,6 +107,7 @@ def _recorded(kernel: Kernel, process: Process) -> dict[str, Any]:
         "blocks": [asdict(block) for block in process.space.blocks.values()],
         "nice": process.nice,
         "tools": process.tools,
+        "output_schema": process.output_schema,
         "limits": process.limits.given,
         "budget": process.budget,
         "lender": process.lender,
@@ -286,6 +287,7 @@ def _process(
         space=AddressSpace(record["text"]),
         nice=record["nice"],
         tools=None if record["tools"] is None else tuple(record["tools"]),
+        output_schema=record.get("output_schema"),
         limits=limits.parse(record["limits"]),
         budget=record["budget"],
         lender=pids.get(record.get("lender", 0)),
@@ -322,7 +324,7 @@ def _checked(record: Record) -> Page:
 def _statements(
     process: Process, unfinished: Iterable[Call]
 ) -> Iterable[tuple[str, tuple[object, ...]]]:
-    yield records.insert_process(process)
+    yield from records.insert_process(process)
     for end, pipe in ends_of(process):
         yield pipe_records.insert_end(process.pid, end, pipe)
     if process.collected:

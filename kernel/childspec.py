@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pydantic import TypeAdapter, ValidationError
 
 from ..syscalls.errno import EINVAL, SyscallError, did_you_mean
-from . import limits
+from . import form, limits
 from .limits import Limit, Limits
 from .messages import ChildSpec, Supervision
 from .supervision import serves
@@ -71,6 +71,10 @@ def _check_child(field: str, child: ChildSpec) -> None:
         limits.parse(child.limits)
     except SyscallError as error:
         raise EINVAL(f"{field}.limits: {error.message}", hint=error.hint) from None
+    try:
+        form.checked(child.output_schema)
+    except SyscallError as error:
+        raise EINVAL(f"{field}.{error.message}", hint=error.hint) from None
     if child.program == "supervisor":
         _check_supervisor(field, child)
 

@@ -10,8 +10,8 @@ from ..memory.draft import EMPTY
 from ..memory.swap import delete_draft
 from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
 from . import records, shared
-from .agent import DEFAULT_TEXT
 from .core import checked_nice, label
+from .form import system_text
 from .journal import JournalError
 from .mailbox import FROM_OUTSIDE, Message
 from .plumbing import Plumbing
@@ -69,21 +69,20 @@ class Control(Plumbing):
     async def _commit_image(self, process: Process, task: str, program: str, label: str) -> None:
         image, message = process.image + 1, Message(self.new_message_id(), task)
         line, end_line = self.cut_short(process)
+        text = system_text(process.output_schema)
 
         def replace() -> None:
             for call in process.space.unanswered_calls():
                 self.interrupted_calls.discard((process.pid, call.call_id))
             process.image, process.program, process.name = image, program, label
-            process.space, process.draft = AddressSpace(DEFAULT_TEXT), EMPTY
+            process.space, process.draft = AddressSpace(text), EMPTY
             process.mailbox.put(message)
             end_line()
             self.scheduler.begun_anew(process)
 
         await self.journal.commit(
             [
-                records.update(
-                    process.pid, image=image, program=program, name=label, text=DEFAULT_TEXT
-                ),
+                records.update(process.pid, image=image, program=program, name=label, text=text),
                 delete_draft(process.pid),
                 *line,
                 records.delete_intents(process.pid),

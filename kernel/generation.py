@@ -19,6 +19,7 @@ from ..memory.pager import Pager, head
 from ..memory.swap import page_out, write_space
 from ..syscalls.table import spoken
 from . import deadlock, messages
+from .agent import Shape
 from .engine.driver import (
     INTERACTIVE,
     ChatRequest,
@@ -32,6 +33,7 @@ from .engine.driver import (
     ToolCall,
 )
 from .footing import Interrupted
+from .form import form_of
 from .lease import Lease
 from .obedience import Obedience
 from .outlet import SAVE_EVERY_S
@@ -75,8 +77,8 @@ class Generation(Obedience):
         await self._append(page)
         if self._outlet.must_wait and process.stdout is not None and process.stdout.broken:
             await self._exit(Signal.PIPE.exit_status, page.text)
-        elif not page.calls:
-            self._publish_turn("done", page.text)
+        elif not page.calls and (shape := self._shape()) is not Shape.UNHELD:
+            self._publish_turn("done" if shape is Shape.FITS else "failed", page.text)
 
     async def _wait_for_room(self) -> None:
         """Until the reader of its stdout has taken some; without a reader, it ends."""
@@ -167,7 +169,7 @@ class Generation(Obedience):
                         lease.generated(item.num_tokens)
                         token_ids += item.token_ids
                         texts.append(item.text)
-                        in_words = bool(item.text)
+                        in_words = bool(item.text) and not self._is_held
                         if item.text:
                             kernel.bus.publish(messages.Text(process.pid, item.text))
                     case Completion():
@@ -259,4 +261,21 @@ class Generation(Obedience):
         priority = INTERACTIVE if self._is_interactive else 0
         looked_at = kernel.bus.watched(process.pid) or process.bounded or self._outlet.is_open
         together = 1 if looked_at else UNSEEN_TOKENS
-        return ChatRequest(tuple(chat), kernel.tools(process), sampling, priority, together)
+        schema = process.output_schema if self._is_held else None
+        return ChatRequest(tuple(chat), kernel.tools(process), sampling, priority, together, schema)
+
+    @property
+    def _is_held(self) -> bool:
+        """Is the answer that comes next held to a schema?"""
+        process = self._process
+        if process.output_schema is None or process.ending:
+            return False
+        return form_of(process.output_schema).holds(process.space, process.tools)
+
+    def _shape(self) -> Shape:
+        """Of the newest page, if that is an answer."""
+        process = self._process
+        page = process.space.last
+        if page is None or page.role != "assistant" or page.calls or process.output_schema is None:
+            return Shape.FITS
+        return form_of(process.output_schema).shape(process.space, process.tools)

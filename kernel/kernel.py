@@ -60,7 +60,7 @@ class Kernel(Conversations, Control):
                 group=INIT_PID,
                 session=INIT_PID,
             )
-            await self.journal.commit([records.insert_process(init)])
+            await self.journal.commit(records.insert_process(init))
             self.table.add(init)
         init = self.table.find(INIT_PID)
         init.state, init.waiting = State.BLOCKED, Waiting("its children")

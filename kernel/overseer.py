@@ -25,7 +25,7 @@ from ..memory.address_space import AddressSpace
 from ..memory.page import Page, Role
 from ..memory.swap import Statement, write_page
 from ..syscalls.errno import EFBIG, ENOENT, SyscallError
-from . import childspec, messages, records, supervision
+from . import childspec, form, messages, records, supervision
 from .diary import event_of, sentence, shortened
 from .intake import MAX_COLLECTED
 from .journal import JournalError
@@ -196,6 +196,7 @@ class Overseer:
                 tools=None if child.tools is None else tuple(child.tools),
                 limits=childspec.limits_of(child),
                 budget=child.budget,
+                output_schema=form.checked(child.output_schema),
                 spawn_key=process.call_key(str(len(process.space))),
                 along=lambda born: self._entry(Started(child.name, born.pid)),
             )

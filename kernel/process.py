@@ -43,6 +43,8 @@ MOVES: dict[State, frozenset[State]] = {
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+EXIT_MISSHAPEN = 65
+"""Its answer is not of the schema that it was to be of."""
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Process:
     limits: Limits = NO_LIMITS
     budget: int | None = None  # tokens granted, less what was passed on; None: no end
     lender: int | None = None  # whose tokens these were; `budget.py` says who gets the rest
+    output_schema: str | None = None  # of its final answers, as JSON text (`form.py`)
     image: int = 0  # how many times it has called exec
     aliases: Mapping[int, int] | None = None  # pids as it knew them before it was restored
     stopped: bool = False

@@ -49,6 +49,10 @@ CREATE TABLE IF NOT EXISTS process (
     syscalls INTEGER NOT NULL DEFAULT 0,
     engine_s REAL NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS output_schema (
+    pid INTEGER PRIMARY KEY,
+    schema TEXT NOT NULL
+);
 CREATE INDEX IF NOT EXISTS process_alive ON process (reaped, pid);
 CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY,
@@ -71,7 +75,7 @@ CREATE TABLE IF NOT EXISTS intent (
 # ---- processes ----------------------------------------------------------------------------
 
 
-def insert_process(process: Process) -> Statement:
+def insert_process(process: Process) -> list[Statement]:
     row = {
         "pid": process.pid,
         "parent": process.parent,
@@ -92,7 +96,12 @@ def insert_process(process: Process) -> Statement:
         "spawn_key": process.spawn_key,
     }
     marks = ", ".join("?" * len(row))
-    return (f"INSERT INTO process ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+    insert = f"INSERT INTO process ({', '.join(row)}) VALUES ({marks})"
+    statements: list[Statement] = [(insert, tuple(row.values()))]
+    if process.output_schema is not None:
+        schema = (process.pid, process.output_schema)
+        statements.append(("INSERT INTO output_schema VALUES (?, ?)", schema))
+    return statements
 
 
 def update(pid: int, **columns: object) -> Statement:
@@ -160,20 +169,22 @@ def grant(pid: int, tokens: int) -> Statement:
 _COLUMNS = (
     "pid, parent, pgid, sid, program, name, root, interactive, text, image, nice, tools, limits,"
     " budget, lender, aliases, created, spawn_key, stopped, ending, ending_since, pending,"
-    " exit_status, output, reaped, tokens_in, tokens_cached, tokens_out, syscalls, engine_s"
+    " exit_status, output, reaped, tokens_in, tokens_cached, tokens_out, syscalls, engine_s,"
+    " schema"
 )
+_FROM = "process LEFT JOIN output_schema USING (pid)"
 Row = Mapping[str, Any]
 
 
 def read_processes(connection: sqlite3.Connection) -> list[Process]:
     """All that are not reaped, by pid, without their pages and messages."""
-    query = f"SELECT {_COLUMNS} FROM process WHERE reaped = 0 ORDER BY pid"
+    query = f"SELECT {_COLUMNS} FROM {_FROM} WHERE reaped = 0 ORDER BY pid"
     return [_process(_named(row)) for row in connection.execute(query)]
 
 
 def read_process(connection: sqlite3.Connection, pid: int) -> Process | None:
     """One process as it stands in the journal, reaped or not; without its pages."""
-    query = f"SELECT {_COLUMNS} FROM process WHERE pid = ?"
+    query = f"SELECT {_COLUMNS} FROM {_FROM} WHERE pid = ?"
     row = connection.execute(query, (pid,)).fetchone()
     return _process(_named(row)) if row else None
 
@@ -237,6 +248,7 @@ def _process(row: Row) -> Process:
         ending_since=row["ending_since"],
         pending=Signal[row["pending"]] if row["pending"] else None,
         accounting=accounting,
+        output_schema=row["schema"],
     )
     if row["exit_status"] is not None:
         process.exit = ExitInfo(row["pid"], row["exit_status"], row["output"], accounting.usage())

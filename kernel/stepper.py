@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from ..memory.page import Call, Page
 from ..syscalls.errno import SyscallError
-from . import agent, messages, records
+from . import agent, form, messages, records
 from .engine.driver import EngineError, EngineUnusable
 from .footing import Interrupted, TurnInProgress
 from .generation import Generation
@@ -73,7 +73,9 @@ class Stepper(Generation):
             return
         if await self._limited():
             return
-        match agent.next_action(process.space, process.interactive, len(process.mailbox) > 0):
+        has_mail = len(process.mailbox) > 0
+        shape = agent.Shape.FITS if process.ending else self._shape()
+        match agent.next_action(process.space, process.interactive, has_mail, shape):
             case agent.Receive():
                 await self._receive()
             case agent.Generate() if self._outlet.must_wait:
@@ -85,6 +87,8 @@ class Stepper(Generation):
                 await self._exit(process.ending, process.space.last.text)
             case agent.Trap(calls):
                 await self._trap(together(calls, self._kernel, self._process))
+            case agent.AskOnceMore():
+                await self._append(self._new_page("user", form.ONCE_MORE))
             case agent.Exit(status, output):
                 await self._exit(process.ending or status, output)
 

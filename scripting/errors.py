@@ -2,7 +2,7 @@
 
 ScriptError
 ├── ProcessFailed     a process has ended with another status than 0
-│   └── OutputInvalid it has ended with 0, and its output is not what was asked for
+│   └── OutputInvalid it has answered, and not in the form that was asked for
 ├── TurnFailed        a process lives on, and one of its turns came to nothing
 └── SyscallFailed     a syscall that the script itself made came to an errno
 """

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TypeVar, Unpack, overload
 
+from .birth import bear
 from .errors import ProcessFailed, ShellError
 from .means import Means
 from .process import Process
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from .kernel import Kernel
+    from .link import Link
 
 T = TypeVar("T")
 
@@ -24,8 +25,8 @@ class Group:
     """Made by `Kernel.group`. After the block, `results` are the outputs in the order of `spawn`;
     None of one that waited for messages, or was ended by its own `kill` or `terminate`."""
 
-    def __init__(self, kernel: Kernel, timeout_s: float | None) -> None:
-        self._kernel = kernel
+    def __init__(self, link: Link, timeout_s: float | None) -> None:
+        self._link = link
         self._timeout_s = timeout_s
         self._members: list[Process[Any]] = []
         self._leaving = False
@@ -94,8 +95,8 @@ class Group:
         if self._timeout_s is not None:
             wall = {"wall_s": self._timeout_s, **(means.get("limits") or {})}
             means = {**means, "limits": wall}
-        return self._kernel._process(
-            prompt, context, interactive=talks, attach=True, output=output, **means
+        return bear(
+            self._link, prompt, context, interactive=talks, attach=True, output=output, **means
         )
 
     async def _follow(self, index: int, process: Process[Any]) -> None:

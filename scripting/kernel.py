@@ -16,10 +16,11 @@ from typing import TypeVar, Unpack, overload
 
 from ..shell.client import open_socket
 from ..shell.paths import Paths
+from .birth import bear
 from .errors import NoKernel, SyscallFailed
 from .link import Link
 from .link import boot as start_kernel
-from .means import Means, asked
+from .means import Means
 from .process import Exit, Process
 
 TYPE_CHECKING = False
@@ -127,7 +128,8 @@ class Kernel:
 
         Raises ProcessFailed, OutputInvalid, and TimeoutError after `timeout` seconds.
         """
-        process: Process[Any] = self._process(
+        process: Process[Any] = bear(
+            self._link,
             prompt,
             context,
             interactive=False,
@@ -178,7 +180,8 @@ class Kernel:
         """A process in the background. With a prompt it has a task, and ends with its answer;
         without one, or when it is `interactive`, it is there to be talked to. The rest is as in
         `run`."""
-        process: Process[Any] = self._process(
+        process: Process[Any] = bear(
+            self._link,
             prompt,
             context,
             interactive=prompt is None if interactive is None else interactive,
@@ -187,37 +190,6 @@ class Kernel:
             **means,
         )
         await process.born()
-        return process
-
-    def _process(
-        self,
-        prompt: str | None,
-        context: str | None,
-        *,
-        interactive: bool,
-        attach: bool,
-        output: Any = None,
-        stdin: int | None = None,
-        stdout: int | None = None,
-        **means: Unpack[Means],
-    ) -> Process[Any]:
-        """One that is being born. Raises ValueError for amounts that are none."""
-        link = self._link
-        request = {
-            "task": task_of(prompt, context),
-            "interactive": interactive,
-            "attach": attach,
-            "stdin": stdin,
-            "stdout": stdout,
-            **asked(means, self._root),
-        }
-
-        async def born() -> int:
-            return int((await link.ask("spawn", **request, parent=await link.parent())).pid)
-
-        process: Process[Any] = Process(link, born(), interactive=interactive, output=output)
-        if request["task"] is not None and interactive:
-            process._expect_turn()
         return process
 
     async def processes(self) -> list[ProcessInfo]:
@@ -325,7 +297,7 @@ class Kernel:
         """
         from .group import Group
 
-        return Group(self, timeout)
+        return Group(self._link, timeout)
 
     async def wait(self, *processes: Process[Any], timeout: float | None = None) -> list[Exit]:
         """How they ended, once all of them have. Raises TimeoutError."""
@@ -341,7 +313,7 @@ class Kernel:
         from .pipeline import piped
 
         async with asyncio.timeout(timeout):
-            return await piped(self, prompts, context)
+            return await piped(self._link, prompts, context)
 
     # ---- syscalls -------------------------------------------------------------------------
 
@@ -354,13 +326,6 @@ class Kernel:
         if not result.ok:
             raise SyscallFailed(name, result.text)
         return str(result.text)
-
-
-def task_of(prompt: str | None, context: str | None) -> str | None:
-    """One message: the instruction, and under it what it speaks of."""
-    if prompt is None or context is None:
-        return context if prompt is None else prompt
-    return f"{prompt}\n\n{context}"
 
 
 def _parent_of_script() -> int | None:

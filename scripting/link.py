@@ -8,6 +8,7 @@ in whatever way, the connection ends, with it the guest, and with it all that it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 
@@ -119,10 +120,8 @@ class Link:
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
     """The process may have ended by itself, and the kernel, too."""
-    try:
+    with contextlib.suppress(ShellError, Interrupted):
         await work
-    except (ShellError, Interrupted):
-        pass
 
 
 async def boot(state_dir: str | None) -> None:

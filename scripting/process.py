@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MISSHAPEN = 65
+"""Exit status of a process whose answer is not of its schema."""
+
 KEPT_EVENTS = 10_000
 """That nobody has read yet; the oldest are dropped beyond."""
 
@@ -107,7 +110,7 @@ class Process(Generic[T]):
     async def send(self, text: str) -> None:
         """Puts a message into its mailbox, and does not wait for the answer."""
         pid = await self.born()
-        self._expect_turn()
+        self.expect_turn()
         try:
             await self._link.ask("send", pid=pid, text=text)
         except BaseException:
@@ -228,7 +231,7 @@ class Process(Generic[T]):
 
         child: Process[T] = Process(self._link, born(), interactive=talks, output=self._output)
         if task is not None:
-            child._expect_turn()
+            child.expect_turn()
         await child.born()
         return child
 
@@ -248,6 +251,9 @@ class Process(Generic[T]):
         """Its output, once it has ended well. Raises ProcessFailed, OutputInvalid, and TimeoutError
         after `timeout` seconds."""
         ended = await self.wait(timeout)
+        if ended.status == MISSHAPEN:
+            self._parsed(ended.output)  # which says best what is wrong
+            raise self._invalid(ended.output)
         if ended.status:
             raise ProcessFailed(ended.pid, ended.status, ended.output, ended.usage)
         return self._parsed(ended.output)
@@ -266,9 +272,13 @@ class Process(Generic[T]):
             value: T = structured.parsed(self._output, text)
             return value
         except ValueError as error:
-            usage = self._exit.usage if self._exit else None
-            words = f"did not answer as {getattr(self._output, '__name__', self._output)}"
-            raise OutputInvalid(self.pid, 0, text, usage, words) from error
+            raise self._invalid(text) from error
+
+    def _invalid(self, text: str) -> OutputInvalid:
+        status, usage = (self._exit.status, self._exit.usage) if self._exit else (0, None)
+        is_class = isinstance(self._output, type)
+        words = f"did not answer as {self._output.__name__ if is_class else self._output}"
+        return OutputInvalid(self.pid, status, text, usage, words)
 
     # ---- what is heard of it --------------------------------------------------------------
 
@@ -277,8 +287,8 @@ class Process(Generic[T]):
         self._link.listen(self._pid, self._heard)
         return self._pid
 
-    def _expect_turn(self) -> None:
-        """Turns come in the order of the messages."""
+    def expect_turn(self) -> None:
+        """A message is on its way to it. Turns come in the order of the messages."""
         self._newest = asyncio.get_running_loop().create_future()
         self._newest.add_done_callback(_retrieved)
         self._turns.append(self._newest)

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from ...memory.swap import read_pages
 from ...syscalls.errno import EINVAL, ESRCH, ETIME
-from .. import checkpoint, limits, listing, messages
+from .. import checkpoint, form, limits, listing, messages
 from ..checkpoint_file import read_file, write_file
 from ..kernel import Kernel
 from ..process import INIT_PID
@@ -74,6 +74,7 @@ async def _spawn(kernel: Kernel, request: messages.Spawn, client: Client) -> dic
         budget=request.budget,
         stdin=None if request.stdin is None else kernel.pipe(request.stdin),
         stdout=None if request.stdout is None else kernel.pipe(request.stdout),
+        output_schema=form.checked(request.output_schema),
     )
     return begun(process, client, request.attach)
 

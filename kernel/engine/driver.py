@@ -88,13 +88,15 @@ INTERACTIVE = -1
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What a process asks of the engine for one step of its turn; a lower priority goes first. An
-    engine may bring up to `together` tokens at a time, but for the first."""
+    engine may bring up to `together` tokens at a time, but for the first. With an `output_schema`,
+    JSON text, the answer is no call but JSON of that schema, from its first token on."""
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     sampling: Sampling = Sampling()
     priority: int = 0
     together: int = 1
+    output_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from .driver import (
     ToolCall,
     Totals,
 )
+from .smallest import smallest
 
 _WORDS = re.compile(r"\s*\S+|\s+$")
 
@@ -63,6 +64,15 @@ def echo(request: ChatRequest) -> Reply:
     if verb == "count" and rest.isdigit():
         return Reply(" ".join(str(number) for number in range(1, int(rest) + 1)))
     return Reply(f"You said: {last.text}")
+
+
+def formed(request: ChatRequest, schema: str) -> Reply:
+    """Under a schema no script is asked: `json {…}` is answered with that JSON, be it of the schema
+    or not, and anything else with the smallest value of the schema."""
+    for message in reversed(request.messages):
+        if message.role == "user" and message.text.startswith("json"):
+            return Reply(message.text.removeprefix("json").strip())
+    return Reply(json.dumps(smallest(json.loads(schema)), ensure_ascii=False))
 
 
 @dataclass(slots=True, eq=False)
@@ -182,7 +192,8 @@ class SimulatedDriver:
 
     def _sequence(self, prompt: Prompt, draft_tokens: int) -> _Sequence:
         """A draft of text is kept, but for the last token, of what is otherwise a whole answer."""
-        reply = self._script(prompt.request)
+        schema = prompt.request.output_schema
+        reply = self._script(prompt.request) if schema is None else formed(prompt.request, schema)
         calls = tuple(
             ToolCall(f"call-{next(self._call_ids)}", name, arguments)
             for name, arguments in reply.calls

@@ -28,6 +28,11 @@ class Rendered:
     sampling_params: Any
     toolset: Toolset | None = None
 
+    @property
+    def is_formed(self) -> bool:
+        """Is its answer held to a schema?"""
+        return getattr(self.chat_request.structured_outputs, "json", None) is not None
+
 
 class Chat:
     """vLLM's chat serving modules, put together for requests that never cross HTTP."""
@@ -109,7 +114,9 @@ class Chat:
             seed=request.sampling.seed,
             stream=True,
         )
-        if toolset is not None:
+        if request.output_schema is not None:
+            chat.structured_outputs = _held_to(request.output_schema)
+        elif toolset is not None:
             chat.structured_outputs = toolset.structured_outputs
             chat.skip_special_tokens = toolset.skip_special_tokens
         return chat
@@ -137,13 +144,13 @@ class Chat:
         params = rendered.sampling_params.clone()
         params.max_tokens -= draft_tokens
         params.detokenize = False  # the reader does it
-        if rendered.toolset is not None:
+        if rendered.toolset is not None and not rendered.is_formed:
             rendered.toolset.verify(params, self._config, self._tokenizer)
         return params
 
     def reader(self, rendered: Rendered) -> AnswerReader:
-        parser = None
-        if self._parser_class is not None:
+        parser = None  # of what is held to a schema nothing is a call
+        if self._parser_class is not None and not rendered.is_formed:
             parser = self._parser_class(
                 self._tokenizer, rendered.chat_request.tools, model_config=self._model_config
             )
@@ -181,6 +188,13 @@ class Chat:
         reader = self.reader(rendered)
         reader.read(token_ids[:kept])
         return reader
+
+
+def _held_to(schema: str) -> Any:
+    """Without blanks: a weak model otherwise fills its budget with them."""
+    from vllm.sampling_params import StructuredOutputsParams
+
+    return StructuredOutputsParams(json=schema, disable_any_whitespace=True)
 
 
 def _openai_message(message: Message) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 SignalName = Literal["INT", "TERM", "KILL", "STOP", "CONT", "USR1", "XCPU"]
 
@@ -42,6 +42,9 @@ class Spawn:
     a resource it may use, `{"tokens": 1000}` or `{"wall_s": [50, 60]}` with a soft and a hard
     limit; never more than its parent may. `budget` is a number of tokens that it may use or pass
     on to children. `program` is what runs in it: `agent`, or a plugin's, `acme.twice`.
+
+    `output_schema` is a JSON schema that its final answers are of. One that comes to another answer
+    nevertheless (cut off by a limit on tokens, say) ends with 65.
     """
 
     task: str | None = None
@@ -57,6 +60,7 @@ class Spawn:
     stdin: int | None = None
     stdout: int | None = None
     program: str = "agent"
+    output_schema: dict[str, Any] | None = None
     op: Literal["spawn"] = "spawn"
 
 

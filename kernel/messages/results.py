@@ -53,8 +53,8 @@ class ProcessInfo:
 
 @dataclass(frozen=True, slots=True)
 class ExitInfo:
-    """How a process ended: 0, 1 failed, 130 INT, 137 KILL, 141 PIPE, 143 TERM, 152 a limit;
-    `output` is its answer."""
+    """How a process ended: 0, 1 failed, 65 answered in another form than asked, 130 INT, 137 KILL,
+    141 PIPE, 143 TERM, 152 a limit; `output` is its answer."""
 
     pid: int
     status: int

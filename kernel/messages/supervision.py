@@ -36,6 +36,7 @@ class ChildSpec:
     nice: int | None = None
     after: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
+    output_schema: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
