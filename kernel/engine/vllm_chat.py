@@ -14,6 +14,7 @@ from typing import Any
 from .driver import ChatRequest, EngineRefused, Message, Prompt
 from .toolparser import guess_tool_parser
 from .vllm_answer import AnswerReader, call_marks
+from .vllm_form import held_to
 from .vllm_tools import Toolset, Toolsets
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,7 @@ class Rendered:
     engine_input: Any
     sampling_params: Any
     toolset: Toolset | None = None
-
-    @property
-    def is_formed(self) -> bool:
-        """Is its answer held to a schema?"""
-        return getattr(self.chat_request.structured_outputs, "json", None) is not None
+    is_formed: bool = False  # is the answer held to a schema?
 
 
 class Chat:
@@ -87,7 +84,9 @@ class Chat:
             raise EngineRefused(str(error)) from error
         num_tokens = len(engine_input["prompt_token_ids"])
         params = self._sampling_params(chat, request, num_tokens)
-        return Prompt(request, num_tokens, Rendered(chat, engine_input, params, toolset))
+        formed = request.output_schema is not None
+        rendered = Rendered(chat, engine_input, params, toolset, formed)
+        return Prompt(request, num_tokens, rendered)
 
     async def _tokenize(self, chat: Any, toolset: Toolset | None) -> Any:
         if self._renderer.use_harmony:
@@ -115,7 +114,7 @@ class Chat:
             stream=True,
         )
         if request.output_schema is not None:
-            chat.structured_outputs = _held_to(request.output_schema)
+            chat.structured_outputs = held_to(request.output_schema)
         elif toolset is not None:
             chat.structured_outputs = toolset.structured_outputs
             chat.skip_special_tokens = toolset.skip_special_tokens
@@ -188,13 +187,6 @@ class Chat:
         reader = self.reader(rendered)
         reader.read(token_ids[:kept])
         return reader
-
-
-def _held_to(schema: str) -> Any:
-    """Without blanks: a weak model otherwise fills its budget with them."""
-    from vllm.sampling_params import StructuredOutputsParams
-
-    return StructuredOutputsParams(json=schema, disable_any_whitespace=True)
 
 
 def _openai_message(message: Message) -> dict[str, Any]:
