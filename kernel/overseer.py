@@ -330,8 +330,22 @@ class Overseer:
             process.space.append(page)
             self._state = state
             self._kernel.bus.publish(messages.Text(process.pid, f"{page.text}\n"))
+            self._publish(spec, event)
 
         return write_page(process.pid, process.image, page, None), take_place
+
+    def _publish(self, spec: Supervision, event: Event) -> None:
+        """To whoever watches the supervisor."""
+        match event:
+            case Started(name, pid):
+                told = messages.Child(self._process.pid, name, pid)
+            case Exited(name, pid):
+                done = self._state.children[supervision.position(spec, name)].done
+                ended = self._kernel.table.find(pid).exit
+                told = messages.Child(self._process.pid, name, pid, ended, done)
+            case _:
+                return
+        self._kernel.bus.publish(told)
 
     def _outcome(self, spec: Supervision, state: supervision.State, event: Event) -> str:
         if not isinstance(event, Exited):

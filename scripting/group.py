@@ -45,7 +45,10 @@ class Group:
     ) -> None:
         try:
             if error is None:
-                await self._dismiss()
+                try:
+                    await self._dismiss()
+                except BaseException as caught:  # a member may fail meanwhile
+                    kind, error, trace = type(caught), caught, caught.__traceback__
             await self._tasks.__aexit__(kind, error, trace)
         finally:
             await self._end_all()
@@ -118,5 +121,10 @@ class Group:
 
     async def _end_all(self) -> None:
         """Nothing that was spawned here runs when the block is left."""
-        ends = (process.kill() for process in self._members if not process.has_ended)
-        await asyncio.gather(*ends, return_exceptions=True)
+        running = [process for process in self._members if not process.has_ended]
+        await asyncio.gather(*map(_ended, running), return_exceptions=True)
+
+
+async def _ended(process: Process[Any]) -> None:
+    await process.kill()
+    await process.wait()

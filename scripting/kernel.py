@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..kernel.messages import KernelStatus, ProcessInfo
     from .group import Group
+    from .supervised import Restart, Strategy
 
 T = TypeVar("T")
 
@@ -192,6 +193,20 @@ class Kernel:
         await process.born()
         return process
 
+    async def attach(self, pid: int) -> Process[str]:
+        """A process that somebody else has started: it lives on when the script ends. Raises
+        KernelError ESRCH."""
+        info: ProcessInfo = await self._link.ask("attach", pid=pid)
+
+        async def born() -> int:
+            return pid
+
+        process: Process[str] = Process(
+            self._link, born(), interactive=info.interactive, output=None
+        )
+        await process.born()
+        return process
+
     async def processes(self) -> list[ProcessInfo]:
         """The kernel's process table, as `ps` lists it."""
         found: list[ProcessInfo] = (await self._link.ask("ps")).processes
@@ -275,6 +290,30 @@ class Kernel:
 
         `progress` shows a bar on stderr (None: if that is a terminal). The rest is as in `run`.
         """
+        work = self._map(
+            prompt,
+            items,
+            limit,
+            output=output,
+            return_exceptions=return_exceptions,
+            progress=progress,
+            timeout=timeout,
+            means=means,
+        )
+        return await work
+
+    async def _map(
+        self,
+        prompt: str,
+        items: Iterable[str],
+        limit: int,
+        *,
+        output: Any,
+        return_exceptions: bool,
+        progress: bool | None,
+        timeout: float | None,
+        means: Means,
+    ) -> list[Any]:
         from .mapping import mapped
 
         async def one(item: str) -> Any:
@@ -288,16 +327,43 @@ class Kernel:
 
         return await mapped(one, list(items), limit, return_exceptions, progress)
 
-    def group(self, *, timeout: float | None = None) -> Group:
+    def group(
+        self,
+        restart: Restart | None = None,
+        *,
+        strategy: Strategy = "one_for_one",
+        max_restarts: int = 3,
+        window: float = 60.0,
+        timeout: float | None = None,
+        name: str | None = None,
+    ) -> Group:
         """Processes that end together, to be entered with `async with`.
 
         Leaving the block waits for those that have a task, and ends those that wait for messages.
         When one fails, or an exception leaves the block, the others are ended, and an
-        ExceptionGroup is raised, as by `asyncio.TaskGroup`. `timeout` bounds each, in seconds.
+        ExceptionGroup is raised, as by `asyncio.TaskGroup`. `timeout` bounds one run of each, in
+        seconds.
+
+        With `restart`, "on-failure" or "always", they are the children of a supervisor of the
+        kernel, called `name`, which starts them anew: at most `max_restarts` times in `window`
+        seconds, together with those that `strategy` names ("one_for_one", "one_for_all",
+        "rest_for_one"). They start together, when one of them is first awaited or the block ends.
         """
         from .group import Group
 
-        return Group(self._link, timeout)
+        if restart is None:
+            return Group(self._link, timeout)
+        from .supervised import SupervisedGroup
+
+        return SupervisedGroup(
+            self._link,
+            timeout,
+            restart=restart,
+            strategy=strategy,
+            max_restarts=max_restarts,
+            window_s=window,
+            name=name,
+        )
 
     async def wait(self, *processes: Process[Any], timeout: float | None = None) -> list[Exit]:
         """How they ended, once all of them have. Raises TimeoutError."""

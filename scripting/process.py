@@ -32,12 +32,13 @@ KEPT_EVENTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: `status` 0 is well, `output` its answer; `usage` what it has cost."""
+    """How a process ended: `status` 0 is well, `output` its answer; `usage` what it has cost (None:
+    nobody has told)."""
 
     pid: int
     status: int
     output: str
-    usage: Usage
+    usage: Usage | None
 
 
 class Process(Generic[T]):
@@ -90,7 +91,8 @@ class Process(Generic[T]):
 
     async def born(self) -> int:
         """Its pid, once it is in the kernel's table."""
-        return await asyncio.shield(self._birth)
+        await asyncio.shield(self._birth)
+        return self.pid
 
     async def info(self) -> ProcessInfo:
         """Its row of `ps`. Raises KernelError ESRCH once it has been waited for."""
@@ -183,11 +185,10 @@ class Process(Generic[T]):
         self.was_told_to_end = True
         await self.signal("TERM")
 
-    async def kill(self) -> Exit:
-        """Ends it at once, and all below it; returns when it has ended."""
+    async def kill(self) -> None:
+        """Ends it at once, and all below it (`wait` tells when)."""
         self.was_told_to_end = True
         await self.signal("KILL", to="tree")
-        return await self.wait()
 
     async def renice(self, nice: int) -> None:
         """From -20 (first) to 19 (last)."""
@@ -195,11 +196,11 @@ class Process(Generic[T]):
 
     @overload
     async def fork(
-        self, what: None = None, *, budget: amounts.Amount | None = None
-    ) -> Process[T]: ...
-    @overload
-    async def fork(
-        self, what: str, *, interactive: bool | None = None, budget: amounts.Amount | None = None
+        self,
+        what: str | None = None,
+        *,
+        interactive: bool | None = None,
+        budget: amounts.Amount | None = None,
     ) -> Process[T]: ...
     @overload
     async def fork(
@@ -309,8 +310,11 @@ class Process(Generic[T]):
             else:
                 turn.set_exception(TurnFailed(event.pid, event.status, event.text))
         elif event.event == "exit":
-            self._end_streams()
-            self._link.errand(self.wait())  # what it has cost; turns that are asked for fail then
+            self._gone(event)
+
+    def _gone(self, event: Any) -> None:
+        self._end_streams()
+        self._link.errand(self.wait())  # what it has cost; turns that are asked for fail then
 
     def _end_turns(self, error: Exception) -> None:
         while self._turns:

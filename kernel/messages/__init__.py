@@ -34,7 +34,7 @@ from .conversations import (
     SearchConversations,
     ShowConversation,
 )
-from .events import Call, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
+from .events import Call, Child, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
 from .guests import CallResult, CallSyscall, CancelCall, GuestRequest, Offered, OpenGuest
 from .knowledge import (
     AddPassages,
@@ -136,6 +136,7 @@ __all__ = [
     "CancelCall",
     "Cat",
     "Checkpoint",
+    "Child",
     "ChildSpec",
     "CitationInfo",
     "Conversation",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from .results import ExitInfo
+
 TurnStatus = Literal["done", "interrupted", "failed"]
 
 
@@ -89,4 +91,17 @@ class Exit:
     output: str
 
 
-Event = Text | Call | Told | Result | Turn | State | Exit
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Of a supervisor, `pid`: its child of that `name` was started as the process `child`, or that
+    process has ended with `exit`; it is `done` when it will not be started anew."""
+
+    event: ClassVar[str] = "child"
+    pid: int
+    name: str
+    child: int
+    exit: ExitInfo | None = None
+    done: bool = False
+
+
+Event = Text | Call | Told | Result | Turn | State | Exit | Child
