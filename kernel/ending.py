@@ -21,8 +21,9 @@ class Endings(Plumbing):
     async def end(
         self, process: Process, status: int, output: str, statements: Iterable[Statement] = ()
     ) -> None:
-        """The process becomes a zombie; its children go to pid 1, and dead ones are reaped. What
-        is left of its budget returns to whoever it came from."""
+        """The process becomes a zombie; its children go to the guest that it is below, so that they
+        end with that, or to pid 1, and dead ones are reaped. What is left of its budget returns to
+        whoever it came from."""
         process.leaving = True
         await self.to_the_end(self._end(process, status, output, statements))
 
@@ -31,7 +32,7 @@ class Endings(Plumbing):
     ) -> None:
         output = self.links.explained(process.pid, status, output)
         ended = ExitInfo(process.pid, status, output, process.accounting.usage())
-        orphans = self.table.children(process.pid)
+        orphans, heir = self.table.children(process.pid), self._heir(process)
         statements = [
             records.update_progress(process),
             records.update_exit(process.pid, ended),
@@ -40,7 +41,7 @@ class Endings(Plumbing):
             records.delete_intents(process.pid),
             *self.timers.end(process.pid),
             *(pipe_records.delete_ends(process.pid) if process.has_pipes else ()),
-            *(records.adopt(orphan.pid) for orphan in orphans),
+            *(records.adopt(orphan.pid, heir) for orphan in orphans),
             *statements,
         ]
         returned: list[Returned] = []
@@ -52,7 +53,9 @@ class Endings(Plumbing):
                 returned.append(back)
 
         try:
-            await self.journal.write(write, lambda: self._ended(process, ended, orphans, returned))
+            await self.journal.write(
+                write, lambda: self._ended(process, ended, heir, orphans, returned)
+            )
         except JournalError:
             process.leaving = False
             raise
@@ -64,6 +67,7 @@ class Endings(Plumbing):
         self,
         process: Process,
         ended: ExitInfo,
+        heir: int,
         orphans: list[Process],
         returned: list[Returned],
     ) -> None:
@@ -79,16 +83,25 @@ class Endings(Plumbing):
         self.backlog.forget(process)
         process.exited.set()
         self._at_work.pop(process.pid, None)
+        meant, heir = heir, self._heir(process)  # who may have ended meanwhile
         for orphan in self.table.children(process.pid):
-            self.table.reparent(orphan, INIT_PID)
-            if orphan not in orphans:  # born while the end was being committed
-                self.errand(self.journal.commit([records.adopt(orphan.pid)]))
+            self.table.reparent(orphan, heir)
+            if orphan not in orphans or heir != meant:  # born while the end was being committed
+                self.errand(self.journal.commit([records.adopt(orphan.pid, heir)]))
         self.links.ended(process.pid, ended.status)
         self.timers.ended(process.pid)
         self.bus.publish(messages.Exit(process.pid, ended.status, ended.output))
         above = self.table.get(process.parent)
         if above is not None:
             above.child_ended.set()
+
+    def _heir(self, process: Process) -> int:
+        """Who adopts its children: the nearest guest above it that lives, or pid 1."""
+        for pid in self.table.ancestors(process.pid):
+            above = self.table.find(pid)
+            if above.program == "guest" and above.alive and not above.leaving:
+                return pid
+        return INIT_PID
 
     def _move_budget(self, process: Process, back: Returned) -> None:
         heir = self.table.find(back.to)

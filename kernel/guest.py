@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +44,7 @@ class Guest:
         self._once: set[str] = set()
         self._last_call = len(process.space)
         self._committing = asyncio.Lock()
+        self._closing: tuple[int, str] | None = None
         self.cannot_repeat = False
         """True while something is under way that must not be cut off without need."""
 
@@ -60,10 +62,14 @@ class Guest:
 
     async def _step(self) -> None:
         process = self._process
-        if process.pending is not None:
-            await self._end(process.pending, "its client has left it")
+        if self._closing is not None:
+            await self._end(Signal.TERM, *self._closing)
+        elif (signal := process.pending) is not None:
+            gone = process.pid not in self._kernel.guests
+            words = "its client has left it" if gone else "it was told to end"
+            await self._end(signal, signal.exit_status, words)
         elif process.limits_reached(self._kernel.clock(), self._kernel.config.last_turn_s):
-            await self._end(Signal.XCPU, "a limit is reached")
+            await self._end(Signal.XCPU, Signal.XCPU.exit_status, "a limit is reached")
         elif process.stopped:
             self._become(State.STOPPED, "")
             process.continued.clear()
@@ -86,12 +92,24 @@ class Guest:
             operation.cancel()
             process.operation = None
 
-    async def _end(self, signal: Signal, words: str) -> None:
+    async def close(self, status: int, output: str) -> None:
+        """Its client says how it ends. Returns when it has."""
+        self._closing = (status, output)
+        self._process.wake_up()
+        await self._process.exited.wait()
+
+    async def _end(self, signal: Signal, status: int, output: str) -> None:
+        """It ends, and all that is below it is told to: nobody is left to ask for that."""
+        process, kernel = self._process, self._kernel
         for call in self._calls.values():
             call.cancel()
-        await self._kernel.end(self._process, signal.exit_status, words)
-        self._kernel.guests.discard(self._process.pid)
-        self._kernel.errand(self._kernel.reap(self._process))  # nobody is left to ask for it
+        below = list(kernel.table.descendants(process.pid))
+        await kernel.end(process, status, output)
+        kernel.guests.discard(process.pid)
+        for one in below:
+            with contextlib.suppress(JournalError):
+                await kernel.signal(one, Signal.KILL if signal is Signal.KILL else Signal.TERM)
+        kernel.pastime(_reap(kernel, (*below, process)))
 
     def _become(self, state: State, waits_for: str) -> None:
         process = self._process
@@ -179,17 +197,8 @@ class Guest:
                     await asyncio.sleep(RETRY_JOURNAL_S)
 
 
-async def leave(kernel: Kernel, process: Process) -> None:
-    """Its client is gone: it ends, and all that is below it is told to."""
-    below = list(kernel.table.descendants(process.pid))
-    for one in (*below, process):
-        with contextlib.suppress(JournalError):
-            await kernel.signal(one, Signal.TERM)
-    kernel.pastime(_reap(kernel, below))
-
-
-async def _reap(kernel: Kernel, below: list[Process]) -> None:
-    """Nobody is left to ask for them either."""
+async def _reap(kernel: Kernel, below: Sequence[Process]) -> None:
+    """Nobody is left to ask for them."""
     for one in below:
         await one.exited.wait()
         await kernel.reap(one)

@@ -162,8 +162,8 @@ class Process:
 
     @property
     def adopted(self) -> bool:
-        """Did its parent end before it? Then pid 1 reaps it."""
-        return self.parent == INIT_PID and self.spawn_key is not None
+        """Did an agent make it that ended before it? Then the kernel reaps it."""
+        return self.spawn_key is not None and not self.spawn_key.startswith(f"{self.parent}.")
 
     @property
     def has_pipes(self) -> bool:

@@ -13,7 +13,7 @@ from ..memory.swap import Statement
 from . import limits
 from .mailbox import Message
 from .messages import ExitInfo
-from .process import INIT_PID, Accounting, Process, State
+from .process import Accounting, Process, State
 from .signals import STRENGTH, Signal
 
 SCHEMA = """
@@ -153,8 +153,8 @@ def obeyed(pid: int, signal: Signal) -> Statement:
     return ("UPDATE process SET pending = '' WHERE pid = ? AND pending = ?", (pid, signal.name))
 
 
-def adopt(orphan: int) -> Statement:
-    return update(orphan, parent=INIT_PID)
+def adopt(orphan: int, heir: int) -> Statement:
+    return update(orphan, parent=heir)
 
 
 def reap(pid: int) -> Statement:

@@ -11,6 +11,7 @@ from .. import guest as guests
 from .. import limits, messages, plugin_view
 from ..kernel import Kernel
 from ..process import Process
+from ..signals import Signal
 from .checks import folder
 from .client import Client, begun
 
@@ -22,6 +23,10 @@ async def answer(kernel: Kernel, request: messages.GuestRequest, client: Client)
         case messages.CallSyscall(pid, name, arguments, key):
             guest = await _guest(kernel, pid, client)
             return await guest.call(name, arguments, key)
+        case messages.CloseGuest(pid, status, output):
+            guest = await _guest(kernel, pid, client)
+            client.forget(("guest", pid))
+            await guest.close(status, output)
         case messages.CancelCall(pid, key):
             (await _guest(kernel, pid, client)).cancel(key)
         case messages.Offered(pid):
@@ -48,8 +53,13 @@ async def _open(kernel: Kernel, request: messages.OpenGuest, client: Client) -> 
         budget=request.budget,
         along=claim,
     )
+
+    def left() -> None:
+        kernel.guests.discard(process.pid)
+        kernel.errand(kernel.signal(process, Signal.TERM))
+
     told = begun(process, client, request.attach)
-    client.at_close(("guest", process.pid), lambda: kernel.errand(guests.leave(kernel, process)))
+    client.at_close(("guest", process.pid), left)
     return told
 
 

@@ -35,7 +35,15 @@ from .conversations import (
     ShowConversation,
 )
 from .events import Call, Child, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
-from .guests import CallResult, CallSyscall, CancelCall, GuestRequest, Offered, OpenGuest
+from .guests import (
+    CallResult,
+    CallSyscall,
+    CancelCall,
+    CloseGuest,
+    GuestRequest,
+    Offered,
+    OpenGuest,
+)
 from .knowledge import (
     AddPassages,
     CitationInfo,
@@ -139,6 +147,7 @@ __all__ = [
     "Child",
     "ChildSpec",
     "CitationInfo",
+    "CloseGuest",
     "Conversation",
     "ConversationInfo",
     "ConversationRequest",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 @dataclass(frozen=True, slots=True)
 class OpenGuest:
     """→ `{"pid": 4}`. It makes the calls that this connection asks for, and ends with it, and with
-    it what it has started. `tools` as in `Spawn`: what `offered` lists. With `attach`, what a call
+    it all that is below it. `tools` as in `Spawn`: what `offered` lists. With `attach`, what a call
     tells comes as `Told`, with a call_id that ends in a point and its key."""
 
     root: str
@@ -20,6 +20,17 @@ class OpenGuest:
     attach: bool = False
     parent: int = 1
     op: Literal["open_guest"] = "open_guest"
+
+
+@dataclass(frozen=True, slots=True)
+class CloseGuest:
+    """→ `{}`: the guest has ended with this status and output, and all below it is told to end.
+    Raises EPERM for a guest of another connection."""
+
+    pid: int
+    status: int = 0
+    output: str = ""
+    op: Literal["close_guest"] = "close_guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +70,4 @@ class CallResult:
     text: str
 
 
-GuestRequest = OpenGuest | CallSyscall | CancelCall | Offered
+GuestRequest = OpenGuest | CloseGuest | CallSyscall | CancelCall | Offered
