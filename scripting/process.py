@@ -244,6 +244,7 @@ class Process(Generic[T]):
         if self._exit is None:
             if self._exiting is None or self._exiting.done():
                 self._exiting = asyncio.ensure_future(self._reap())
+                self._exiting.add_done_callback(_retrieved)
             async with asyncio.timeout(timeout):
                 return await asyncio.shield(self._exiting)
         return self._exit
@@ -328,7 +329,7 @@ class Process(Generic[T]):
             self._events.end()
 
 
-def _retrieved(future: asyncio.Future[str]) -> None:
-    """An answer that nobody asks for is no error."""
+def _retrieved(future: asyncio.Future[Any]) -> None:
+    """An error that nobody asks for is none."""
     if not future.cancelled():
         future.exception()

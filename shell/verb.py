@@ -183,7 +183,7 @@ def words(name: str, help: str) -> Arg:
 class Verb:
     """A declared verb. A plugin makes one and returns it from its hook `llmos_verbs`."""
 
-    __slots__ = ("args", "handler", "kind", "name", "open_ended", "summary")
+    __slots__ = ("args", "handler", "kind", "name", "open_ended", "runs_scripts", "summary")
 
     def __init__(
         self,
@@ -193,6 +193,7 @@ class Verb:
         handler: Handler,
         kind: str = "both",
         open_ended: bool = False,
+        runs_scripts: bool = False,
     ) -> None:
         self.name = name
         self.summary = summary
@@ -200,6 +201,7 @@ class Verb:
         self.handler = handler
         self.kind = kind
         self.open_ended = open_ended
+        self.runs_scripts = runs_scripts
 
     @property
     def takes_words(self) -> bool:
@@ -247,12 +249,14 @@ def verb(
     *args: Arg,
     kind: str = "both",
     open_ended: bool = False,
+    runs_scripts: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Declares a verb. `kind` is "both", "session" (of the interactive shell only) or "outside".
-    An `open_ended` one passes options that it does not know on to somebody else."""
+    An `open_ended` one passes options that it does not know on to somebody else. One that
+    `runs_scripts` leaves all that stands behind the name of one to the script."""
 
     def declare(handler: Handler) -> Handler:
-        TABLE.declare(Verb(name, summary, args, handler, kind, open_ended))
+        TABLE.declare(Verb(name, summary, args, handler, kind, open_ended, runs_scripts))
         return handler
 
     return declare
@@ -279,6 +283,8 @@ def parse(
 ) -> tuple[argparse.Namespace, list[str]]:
     """The verb's arguments, and what an open-ended verb passes on."""
     parser = parser_of(found, in_session)
+    if found.runs_scripts:
+        argv = _shielded(found, list(argv))
     args, rest = parser.parse_known_args(argv)
     if rest and not found.open_ended:
         if not found.takes_words or any(word.startswith("-") for word in rest):
@@ -288,6 +294,19 @@ def parse(
             rest
         )
     return args, rest
+
+
+def _shielded(found: Verb, argv: list[str]) -> list[str]:
+    """With `--` before the first word that is no option, if that ends in `.py`: what stands behind
+    it is the script's."""
+    take_value = {flag for arg in found.args if arg.takes_value for flag in arg.flags}
+    take_value.add("--state-dir")
+    index = 0
+    while index < len(argv) and argv[index].startswith("-") and argv[index] != "--":
+        index += 2 if argv[index] in take_value else 1
+    if index < len(argv) and argv[index].endswith(".py"):
+        return [*argv[:index], "--", *argv[index:]]
+    return argv
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

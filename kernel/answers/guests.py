@@ -47,6 +47,7 @@ async def _open(kernel: Kernel, request: messages.OpenGuest, client: Client) -> 
         name=request.name,
         root=folder(request.root),
         parent=request.parent,
+        nice=request.nice,
         program="guest",
         tools=None if request.tools is None else tuple(request.tools),
         limits=limits.parse(request.limits),

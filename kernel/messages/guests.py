@@ -19,6 +19,7 @@ class OpenGuest:
     budget: int | None = None
     attach: bool = False
     parent: int = 1
+    nice: int | None = None
     op: Literal["open_guest"] = "open_guest"
 
 

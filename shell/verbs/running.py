@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @verb(
     "run",
-    "give an agent a task, show its answer, exit with its status",
+    "give an agent a task, show its answer, exit with its status; or run a script.py of Python",
     words("prompt", "the task; piped stdin is added as its context, or is the task if - or none"),
     ROOT,
     NAME,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     CONTINUE,
     RESUME,
     option("--stream", action="store_true", help="write text as it comes even into a pipe"),
+    runs_scripts=True,
 )
 async def run(ctx: Context) -> Outcome:
     """Off a terminal stdout gets the answer alone, at the end: what an agent says between its
@@ -56,6 +57,11 @@ async def run(ctx: Context) -> Outcome:
     args = ctx.args
     if goes_on(ctx):
         return await _continue(ctx)
+    if args.prompt and args.prompt[0].endswith(".py"):
+        from ..script import is_script, run_script
+
+        if is_script(args.prompt):
+            return await run_script(ctx, args.prompt)
     if ctx.in_background:
         if args.timeout is not None:
             raise UsageError(
