@@ -34,7 +34,8 @@ class Form:
         from jsonschema.validators import Draft202012Validator, extend
         from referencing import Registry
 
-        without = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"))
+        matching = ("pattern", "patternProperties", "unevaluatedProperties")
+        without: dict[str, Any] = dict.fromkeys(matching, lambda *_: None)
         closed = Draft202012Validator.VALIDATORS["additionalProperties"]
 
         def additional(validator: Any, allowed: Any, instance: Any, whole: Any) -> Iterator[Any]:

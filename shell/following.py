@@ -23,6 +23,7 @@ EXIT_STOPPED = 147
 
 EXIT_WORDS = {
     EXIT_TIMEOUT: "it took too long",
+    65: "its answer is not of its output schema",
     130: "interrupted (INT)",
     137: "killed (KILL)",
     141: "nobody read on (PIPE)",

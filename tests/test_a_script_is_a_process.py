@@ -153,7 +153,7 @@ def test_the_interactive_shell_runs_one(sim_kernel: KernelProcess, scripts: Path
         terminal.enter(f"run {scripts / 'short.py'} 0")
         terminal.wait_for("You said: hello")
         terminal.enter(f"run {scripts / 'long.py'}")
-        terminal.wait_for("ready []")
+        terminal.wait_for(r"ready \[\]")
         terminal.send("\x03")
         assert all_ended(sim_kernel)
         terminal.enter("exit")

@@ -77,7 +77,7 @@ async def test_cancelling_the_block_ends_all(sim_kernel: KernelProcess) -> None:
 async def test_a_member_that_is_ended_on_purpose_is_no_failure(sim_kernel: KernelProcess) -> None:
     async with connected(sim_kernel) as k:
         async with k.group() as g:
-            endless, task = g.spawn("count 20000"), g.spawn("count 3")
+            endless, _ = g.spawn("count 20000"), g.spawn("count 3")
             await endless.kill()
         assert g.results == [None, "1 2 3"]
 

@@ -120,7 +120,7 @@ async def test_cancelling_a_run_ends_its_process(sim_kernel: KernelProcess) -> N
     async with connected(sim_kernel) as k:
         await k.syscall("calculate", expression="1")  # the script's own process is there
         own = alive(sim_kernel) - before
-        with pytest.raises(TimeoutError, match="did not answer within 0.1 s"):
+        with pytest.raises(TimeoutError, match="did not answer within"):
             await k.run("count 20000", timeout=0.1)
         running = asyncio.create_task(k.run("count 20000"))
         while alive(sim_kernel) <= before | own:

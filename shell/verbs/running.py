@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 
 from ..arguments import (
@@ -36,6 +38,13 @@ if TYPE_CHECKING:
 
     from ...kernel.messages import ExitInfo, ProcessInfo
 
+OUTPUT_SCHEMA = option(
+    "--output-schema",
+    metavar="FILE",
+    completes="path",
+    help="the answer is JSON of the JSON schema in that file, or the exit status 65",
+)
+
 
 @verb(
     "run",
@@ -49,6 +58,7 @@ if TYPE_CHECKING:
     CONTINUE,
     RESUME,
     option("--stream", action="store_true", help="write text as it comes even into a pipe"),
+    OUTPUT_SCHEMA,
     runs_scripts=True,
 )
 async def run(ctx: Context) -> Outcome:
@@ -61,6 +71,8 @@ async def run(ctx: Context) -> Outcome:
         from ..script import is_script, run_script
 
         if is_script(args.prompt):
+            if args.output_schema:
+                raise UsageError("--output-schema is for a task, and this is a script")
             return await run_script(ctx, args.prompt)
     if ctx.in_background:
         if args.timeout is not None:
@@ -80,7 +92,10 @@ async def _followed(ctx: Context, born: int) -> Outcome:
     if status == EXIT_STOPPED:
         return Outcome({"pid": born, "status": status}, status=status)
     info: ExitInfo = await ctx.ask("wait", pid=born)
-    return ended(ctx, info, status if status is not None else info.status, shown=streams)
+    outcome = ended(ctx, info, status if status is not None else info.status, shown=streams)
+    if ctx.args.output_schema and not info.status:
+        outcome.document["value"] = json.loads(info.output)
+    return outcome
 
 
 async def _continue(ctx: Context) -> Outcome:
@@ -89,6 +104,8 @@ async def _continue(ctx: Context) -> Outcome:
     args = ctx.args
     if ctx.in_background or args.program != "agent":
         raise UsageError("a conversation goes on in the foreground, with an agent")
+    if args.output_schema:
+        raise UsageError("--output-schema is for a process of its own")
     resumed = await resume(ctx, text_of(ctx, args.prompt), means_of(ctx))
     if not resumed.lives:
         return await _followed(ctx, resumed.pid)
@@ -157,6 +174,7 @@ async def _birth(ctx: Context, task: str | None, *, interactive: bool, attach: b
         attach=attach,
         parent=getattr(args, "parent", 1),
         **means_of(ctx),
+        output_schema=_schema(getattr(args, "output_schema", None)),
     )
     return int(born.pid)
 
@@ -166,6 +184,19 @@ def means_of(ctx: Context) -> dict[str, Any]:
     args = ctx.args
     limits = dict(args.limit)
     return {"nice": args.nice, "tools": args.tools, "limits": limits, "budget": args.budget}
+
+
+def _schema(path: str | None) -> Any:
+    """What stands in the file. Raises UsageError."""
+    if path is None:
+        return None
+    try:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}") from None
 
 
 @verb(
