@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself stays unloaded
 if TYPE_CHECKING:
+    from .scripting import sync as sync
     from .scripting.errors import NoKernel as NoKernel
     from .scripting.errors import OutputInvalid as OutputInvalid
     from .scripting.errors import ProcessFailed as ProcessFailed

@@ -102,7 +102,7 @@ async def _follow(ctx: Context, pid: int, script: Popen[bytes]) -> int:
             if event is not None and event.event == "state":
                 script.send_signal(signal.SIGSTOP if event.state == "stopped" else signal.SIGCONT)
             if deadline is not None and time.monotonic() > deadline:
-                ctx.out.note(f"llmos: {script.args[1]} did not end in time")  # type: ignore[index]
+                ctx.out.note("llmos: the script did not end in time")
                 return EXIT_TIMEOUT
         except Suspended:  # the terminal has stopped it, and nobody could let it go on
             script.send_signal(signal.SIGCONT)

@@ -12,7 +12,7 @@ from llmos.kernel.core import LEAST_NICE, NICEST
 from llmos.kernel.generation import DRAFT_EVERY_S
 from llmos.kernel.intake import MAX_COLLECTED
 from llmos.kernel.limits import RESOURCES
-from llmos.kernel.process import EXIT_FAILED, EXIT_OK, MOVES, State
+from llmos.kernel.process import EXIT_FAILED, EXIT_MISSHAPEN, EXIT_OK, MOVES, State
 from llmos.kernel.scheduler import NICE_S
 from llmos.kernel.signals import STRENGTH, Signal
 
@@ -45,7 +45,8 @@ def test_every_limit_is_there() -> None:
 def test_every_exit_status_is_there() -> None:
     shown = {int(row[0]): row[1] for row in rows("exit status")}
     signals = {Signal.INT, Signal.KILL, Signal.PIPE, Signal.TERM, Signal.XCPU}
-    assert set(shown) == {EXIT_OK, EXIT_FAILED} | {signal.exit_status for signal in signals}
+    of_agents = {EXIT_OK, EXIT_FAILED, EXIT_MISSHAPEN}
+    assert set(shown) == of_agents | {signal.exit_status for signal in signals}
     for signal in signals:
         assert f"({signal.name})" in shown[signal.exit_status]
 
