@@ -109,7 +109,8 @@ class Guest:
         for one in below:
             with contextlib.suppress(JournalError):
                 await kernel.signal(one, Signal.KILL if signal is Signal.KILL else Signal.TERM)
-        kernel.pastime(_reap(kernel, (*below, process)))
+        kernel.errand(kernel.reap(process))
+        kernel.pastime(_reap(kernel, below))
 
     def _become(self, state: State, waits_for: str) -> None:
         process = self._process

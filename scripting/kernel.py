@@ -79,12 +79,17 @@ class Kernel:
             if not self._boots:
                 raise
             await start_kernel(self._state_dir)
-        self._entered = Link(socket, self._root, self._name, _parent_of_script())
+        self._entered = Link(socket, self._root, self._name, self._parent())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         link, self._entered = self._link, None
         await link.close()
+
+    def _parent(self) -> int | None:
+        """The process that `llmos run script.py` has made for us, in the kernel that it names."""
+        given = os.environ.get("LLMOS_PARENT", "")
+        return int(given) if given.isdecimal() and self._state_dir is None else None
 
     @property
     def _link(self) -> Link:
@@ -202,7 +207,7 @@ class Kernel:
             return pid
 
         process: Process[str] = Process(
-            self._link, born(), interactive=info.interactive, output=None
+            self._link, born(), interactive=info.interactive, output=None, ours=False
         )
         await process.born()
         return process
@@ -392,9 +397,3 @@ class Kernel:
         if not result.ok:
             raise SyscallFailed(name, result.text)
         return str(result.text)
-
-
-def _parent_of_script() -> int | None:
-    """The process that `llmos run script.py` has made for us."""
-    given = os.environ.get("LLMOS_PARENT", "")
-    return int(given) if given.isdecimal() else None

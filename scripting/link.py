@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_WAITS = 200
 """Processes that are waited for at once; the kernel takes 256 requests of one connection."""
 
+GRACE_S = 5.0
+"""What errands have to come to their end."""
+
 
 class Link:
     """`parent` is the pid below which all is started; None: a guest of our own, made when it is
@@ -46,7 +49,7 @@ class Link:
     async def close(self) -> None:
         """What was started below our own guest is told to end."""
         if self._errands:
-            await asyncio.wait(self._errands)
+            await asyncio.wait(self._errands, timeout=GRACE_S)
         self._client.close()
 
     # ---- requests -------------------------------------------------------------------------

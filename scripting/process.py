@@ -52,10 +52,19 @@ class Process(Generic[T]):
     was_told_to_end: bool
     """By `terminate` or `kill`."""
 
-    def __init__(self, link: Link, born: Awaitable[int], *, interactive: bool, output: Any) -> None:
+    def __init__(
+        self,
+        link: Link,
+        born: Awaitable[int],
+        *,
+        interactive: bool,
+        output: Any,
+        ours: bool = True,
+    ) -> None:
         self._link = link
         self._interactive = interactive
         self._output = output
+        self._is_ours = ours
         self._pid: int | None = None
         self._exit: Exit | None = None
         self._exiting: asyncio.Future[Exit] | None = None
@@ -315,7 +324,10 @@ class Process(Generic[T]):
 
     def _gone(self, event: Any) -> None:
         self._end_streams()
-        self._link.errand(self.wait())  # what it has cost; turns that are asked for fail then
+        if self._is_ours:
+            self._link.errand(self.wait())  # what it has cost; turns that are asked for fail then
+        else:  # whoever started it may want to wait for it
+            self._end_turns(ProcessFailed(event.pid, event.status, event.output, None))
 
     def _end_turns(self, error: Exception) -> None:
         while self._turns:

@@ -171,8 +171,14 @@ async def test_somebody_elses_process_is_attached_to(sim_kernel: KernelProcess) 
         p = await k.attach(pid)
         assert await p.ask("hello") == "You said: hello"
     assert pid in alive(sim_kernel), "it lives on"
+    async with connected(sim_kernel) as k:
+        p = await k.attach(pid)
+        await p.send("count 20000")
+        await p.kill()
+        with pytest.raises(llmos.ProcessFailed, match="exited with 137"):
+            await p.answer()
     with sim_kernel.wire() as wire:
-        wire.get("kill", pid=pid, signal="KILL")
+        assert wire.get("wait", pid=pid)["status"] == 137, "nobody has taken that away"
 
 
 async def test_without_a_kernel_it_says_so(own_kernel: KernelProcess) -> None:

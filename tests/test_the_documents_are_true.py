@@ -26,7 +26,10 @@ DOCUMENTS = (
     "docs/tracing.md",
     "pilot/MODEL_CARD.md",
 )
-ROOMS = "gateway|kernel|memory|syscalls|plugins|scripting|shell|pilot|trace|tests|bench|docs|requirements"
+ROOMS = (
+    "gateway|kernel|memory|syscalls|plugins|scripting|shell|pilot|trace"
+    "|tests|bench|docs|requirements"
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
