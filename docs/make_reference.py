@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: verbs, syscalls, exit statuses and errnos.
+"""Writes docs/reference/ from the code: verbs, syscalls, exit statuses and errnos, Python.
 
 python docs/make_reference.py           writes the pages
 python docs/make_reference.py --check   says which are stale, and exits with 1
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import inspect
 import re
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from llmos.kernel.plugin_view import syscall
+from llmos.scripting import errors as of_scripts
+from llmos.scripting import group, kernel, means, process
 from llmos.shell import errors as of_the_shell
 from llmos.shell.following import EXIT_WORDS
 from llmos.shell.verb import COMMON, Arg, Verb
@@ -36,6 +39,7 @@ def pages() -> dict[str, str]:
         "verbs.md": verbs(),
         "syscalls.md": asyncio.run(syscalls()),
         "errors.md": errors(),
+        "python.md": python(),
     }
 
 
@@ -191,6 +195,50 @@ def _lower(words: str) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+# ---- Python ------------------------------------------------------------------------------------
+
+
+def python() -> str:
+    lines = [
+        "# Python\n",
+        "What `llmos` offers to scripts ([scripting.md](../scripting.md) shows how it goes"
+        " together). `llmos.sync` has the same without `async`.",
+        "\n## llmos.connect\n",
+        *_callable("llmos.connect", kernel.connect),
+    ]
+    for title, found in (
+        ("The kernel", kernel.Kernel),
+        ("A process", process.Process),
+        ("How one ended", process.Exit),
+        ("A group", group.Group),
+        ("What a process may use", means.Means),
+    ):
+        lines += [f"\n## {title}\n", f"`{found.__name__}`. {_doc(found)}"]
+        for name, member in vars(found).items():
+            if not name.startswith("_") and inspect.isfunction(member) and member.__doc__:
+                lines += [f"\n### {name}\n", *_callable(name, member)]
+            elif not name.startswith("_") and isinstance(member, property):
+                lines += [f"\n### {name}\n", _doc(member)]
+    lines.append("\n## What can go wrong\n")
+    for error in vars(of_scripts).values():
+        if isinstance(error, type) and issubclass(error, Exception):
+            lines.append(f"- `{error.__name__}`: {_lower(_doc(error))}")
+    return "\n".join(lines) + "\n"
+
+
+def _callable(name: str, function: Any) -> Iterator[str]:
+    before = "await " if inspect.iscoroutinefunction(function) else ""
+    signature = str(inspect.signature(function)).replace("'", "").replace("(self, ", "(")
+    signature = signature.replace("(self)", "()").replace("*, **", "**")
+    yield f"```python\n{before}{name}{signature}\n```\n"
+    yield _doc(function)
+
+
+def _doc(thing: Any) -> str:
+    text = inspect.getdoc(thing) or ""
+    return text.replace("<", "&lt;")
 
 
 # ---- the command -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness import KernelProcess
@@ -104,6 +105,22 @@ def test_ps_shows_it_as_the_parent(sim_kernel: KernelProcess, scripts: Path) -> 
     with sim_kernel.wire() as wire:
         wire.get("kill", pid=script["pid"], signal="TERM")
     assert running.wait(30) == 143
+    assert all_ended(sim_kernel)
+
+
+def test_stopped_it_is_halted_with_its_program(sim_kernel: KernelProcess, scripts: Path) -> None:
+    running = started(sim_kernel, scripts)
+    (program,) = psutil.Process(running.pid).children()
+    script = named(sim_kernel, "long.py")
+    assert script is not None
+    for signalled, halted in (("STOP", True), ("CONT", False)):
+        with sim_kernel.wire() as wire:
+            wire.get("kill", pid=script["pid"], signal=signalled, to="tree")
+        while (program.status() == psutil.STATUS_STOPPED) is not halted:
+            time.sleep(0.02)
+    with sim_kernel.wire() as wire:
+        wire.get("kill", pid=script["pid"], signal="KILL")
+    assert running.wait(30) == 137
     assert all_ended(sim_kernel)
 
 
