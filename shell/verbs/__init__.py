@@ -27,6 +27,7 @@ _VERBS = """
     calling     call
     mounts      mcp
     boot        shell boot halt status
+    config      config trust
     help        help exit quit
 """
 
