@@ -28,6 +28,7 @@ _VERBS = """
     mounts      mcp
     boot        shell boot halt status
     config      config trust
+    models      models
     help        help exit quit
 """
 

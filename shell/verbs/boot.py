@@ -218,10 +218,14 @@ def _project_mounts() -> list[str]:
 def _kernel_options(ctx: Context) -> list[str]:
     """What of the command line is the kernel's to read."""
     return [
-        *(("--model", ctx.args.model) if ctx.args.model else ()),
-        *(("--driver", ctx.args.driver) if ctx.args.driver else ()),
+        *(word for name in ("model", "driver") for word in _option(ctx, name)),
         *ctx.rest,
     ]
+
+
+def _option(ctx: Context, name: str) -> list[str]:
+    value = getattr(ctx.args, name, None)
+    return [f"--{name}", value] if value else []
 
 
 def _died(paths: Paths, log_began: int, returncode: int) -> ShellError:

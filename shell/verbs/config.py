@@ -55,7 +55,7 @@ async def config(ctx: Context) -> Outcome:
 
 
 def _list(ctx: Context) -> Outcome:
-    held = _held(ctx.paths)
+    held = held_settings(ctx.paths)
     if ctx.args.name is not None:
         held = {name: one for name, one in held.items() if name.startswith(ctx.args.name)}
     if ctx.args.only_set:
@@ -67,7 +67,7 @@ def _list(ctx: Context) -> Outcome:
 
 def _get(ctx: Context) -> Outcome:
     """The value on stdout, for scripts; where it comes from beside it."""
-    one = _held(ctx.paths)[_setting(ctx.args.name).name]
+    one = held_settings(ctx.paths)[_setting(ctx.args.name).name]
     ctx.out.progress(f"from {_short(one.source)}: {one.setting.help}")
     return Outcome(one.record(), text_of(one.value))
 
@@ -138,7 +138,7 @@ def _unset(ctx: Context) -> Outcome:
 
 def _tell(ctx: Context, setting: Setting) -> None:
     """What has the last word on it, if not the file, and when it takes effect."""
-    now = _held(ctx.paths).get(ctx.args.name)
+    now = held_settings(ctx.paths).get(ctx.args.name)
     strongest = now.source if now else ""
     if strongest != "default" and now and not strongest.startswith(f"{ctx.paths.config}:"):
         ctx.out.note(f"{_short(strongest)} says something else of it: {text_of(now.value)}")
@@ -236,7 +236,7 @@ def write(paths: Paths, text: str) -> None:
 # ---- names and values ---------------------------------------------------------------------------
 
 
-def _held(paths: Paths) -> dict[str, Any]:
+def held_settings(paths: Paths) -> dict[str, Any]:
     from ...config.values import held
 
     try:
