@@ -29,6 +29,7 @@ _VERBS = """
     boot        shell boot halt status
     config      config trust
     models      models
+    doctor      doctor
     help        help exit quit
 """
 
