@@ -30,6 +30,7 @@ _VERBS = """
     config      config trust
     models      models
     doctor      doctor
+    completions completions __complete
     help        help exit quit
 """
 
