@@ -1,4 +1,4 @@
-"""`config.toml` as it is written at the first start, and the same as a table for the documents."""
+"""`config.toml` as it is written at the first start."""
 
 from __future__ import annotations
 
@@ -46,14 +46,3 @@ def _comment(setting: Setting) -> Iterator[str]:
 def literal(value: Any) -> str:
     """A value as TOML writes it."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def table_of_settings() -> str:
-    """All settings as a table of Markdown."""
-    lines = ["| setting | default | may be | what it is |", "|---|---|---|---|"]
-    for table in declared().values():
-        for one in table.values():
-            default = "" if one.default is None else f"`{literal(one.default)}`"
-            cells = (f"`{one.name}`", default, one.allowed, one.help)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: verbs, syscalls, exit statuses and errnos.
+"""Writes docs/reference/ from the code: verbs, syscalls, settings, exit statuses and errnos.
 
 python docs/make_reference.py           writes the pages
 python docs/make_reference.py --check   says which are stale, and exits with 1
@@ -16,6 +16,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from llmos.config.declared import PARTS, declared
+from llmos.config.template import literal
 from llmos.kernel.plugin_view import syscall
 from llmos.shell import errors as of_the_shell
 from llmos.shell.following import EXIT_WORDS
@@ -35,6 +37,7 @@ def pages() -> dict[str, str]:
     return {
         "verbs.md": verbs(),
         "syscalls.md": asyncio.run(syscalls()),
+        "settings.md": settings(),
         "errors.md": errors(),
     }
 
@@ -133,6 +136,24 @@ def _man(info: Any) -> str:
     fields = {name: getattr(info, name) for name in info.__dataclass_fields__}
     text = page(SimpleNamespace(**fields | {"source": ""}), WIDTH)  # type: ignore[arg-type]
     return text.rstrip()
+
+
+# ---- settings ----------------------------------------------------------------------------------
+
+
+def settings() -> str:
+    lines = [
+        "# Settings\n",
+        "What `config.toml` may hold ([configuration](../configuration.md)), with what holds"
+        " otherwise. `llmos config` shows the same with the values that hold.",
+    ]
+    for table, known in declared().items():
+        lines += [f"\n## {table}\n", f"{PARTS[table]}\n"]
+        lines += ["| setting | default | may be | |", "|---|---|---|---|"]
+        for one in known.values():
+            default = "" if one.default is None else f"`{literal(one.default)}`"
+            lines.append(f"| `{one.key}` | {default} | {_cell(one.allowed)} | {_cell(one.help)} |")
+    return "\n".join(lines) + "\n"
 
 
 # ---- errors ------------------------------------------------------------------------------------

@@ -198,8 +198,10 @@ def test_the_ways_out_lead_out_where_there_is_no_sandbox(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Else that none does in the sandbox would say nothing."""
-    telling = ("read a file", "read by ..", "open a connection", "speak to a Unix socket")
-    telling += ("write beside the folder", "kill another process", "change a mode")
+    telling = [
+        *("read a file", "read by ..", "open a connection", "speak to a Unix socket"),
+        *("write beside the folder", "kill another process", "change a mode"),
+    ]
 
     def unprotected(program: Any, folder: Path, **_: Any) -> Ended:
         code = program.files["main.py"]

@@ -14,6 +14,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/configuration.md",
     "docs/mcp.md",
     "docs/memory.md",
     "docs/plugins.md",
@@ -25,7 +26,9 @@ DOCUMENTS = (
     "docs/tracing.md",
     "pilot/MODEL_CARD.md",
 )
-ROOMS = "gateway|kernel|memory|syscalls|plugins|shell|pilot|trace|tests|bench|docs|requirements"
+ROOMS = (
+    "config|gateway|kernel|memory|syscalls|plugins|shell|pilot|trace|tests|bench|docs|requirements"
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...config.models import Model
 
 ACTIONS = ("list", "add", "use", "show", "check", "remove")
+BUILT_IN = "pilot"
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -141,9 +142,9 @@ async def _check(ctx: Context, model: Model) -> Outcome:
 
 def _add(ctx: Context, name: str) -> Outcome:
     from ...config.document import with_value
-    from ...config.models import PILOT, missing_driver
+    from ...config.models import missing_driver
 
-    if not NAME.fullmatch(name) or name == PILOT:
+    if not NAME.fullmatch(name) or name == BUILT_IN:
         raise UsageError(f"{name!r} is no name for a model", "letters, digits, - and _")
     if ctx.args.source is None:
         raise UsageError("from where? llmos models add NAME FOLDER|HUB-NAME|URL")
