@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -56,7 +55,8 @@ def faults_of(path: Path) -> list[Fault]:
         Fault(str(path), _line(at, name), name, message, hint)
         for name, message, hint in _mistakes(content)
     ]
-    return sorted(found or _of_all_together(path, at), key=lambda fault: fault.line)
+    models = [str(name) for name in content.get(MODELS, {})] if not found else []
+    return sorted(found or _of_all_together(path, at, models), key=lambda fault: fault.line)
 
 
 def faults_of_environment(environ: Mapping[str, str]) -> list[Fault]:
@@ -177,15 +177,32 @@ def _unknown_table(table: str, values: Any) -> tuple[str, str]:
     return f"{table} stands in no table", f"put it into [{homes[0]}]" if homes else hint
 
 
-def _of_all_together(path: Path, at: dict[str, int]) -> list[Fault]:
-    """What only shows when the kernel reads all of it: one setting against another."""
+def _of_all_together(path: Path, at: dict[str, int], models: Sequence[str]) -> list[Fault]:
+    """What only shows when the kernel reads all of it: one setting against another, with the model
+    that is the default, and with each of the others."""
+    words = [f"--state-dir={path.parent}", f"--config={path}"]
+    if message := _refusal(words):
+        return [Fault(str(path), _line(at, _named_in(message, at)), "", message)]
+    found = []
+    for name in models:
+        if message := _refusal([*words, f"--model={name}"]):
+            table = f"{MODELS}.{name}"
+            found.append(Fault(str(path), _line(at, table), table, f"[{table}]: {message}"))
+    return found
+
+
+def _refusal(words: list[str]) -> str:
+    """What the kernel would say of a command line; empty if it takes it."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            command_line.parse([f"--state-dir={path.parent}", f"--config={path}"], {})
-    except (SystemExit, argparse.ArgumentError):
-        message = said.getvalue().strip().rpartition(" error: ")[2]
-        keys = [word.removeprefix("--").replace("-", "_") for word in message.split()]
-        named = [name for name in at if name.rpartition(".")[2] in keys]
-        return [Fault(str(path), _line(at, named[0] if named else ""), "", message)]
-    return []
+            command_line.parse(words, {})
+    except SystemExit:
+        return said.getvalue().strip().rpartition(" error: ")[2]
+    return ""
+
+
+def _named_in(message: str, at: dict[str, int]) -> str:
+    """The first setting of the file that a message is about."""
+    keys = [word.removeprefix("--").replace("-", "_") for word in message.split()]
+    return next((name for name in at if name.rpartition(".")[2] in keys), "")

@@ -70,9 +70,16 @@ def all_models(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Model]:
 def of_table(name: str, options: Mapping[str, Any]) -> Model:
     model = str(options.get("model", ""))
     if "endpoint" in options:
-        return Model(name, "endpoint", f"{options['endpoint']} {model}".rstrip(), options, True)
+        return Model(name, "endpoint", f"{model} at {', '.join(endpoints(options))}", options, True)
     kind = "folder" if Path(_path(model)).is_absolute() else "hub"
     return Model(name, kind, model, options, True)
+
+
+def endpoints(options: Mapping[str, Any]) -> list[str]:
+    """The addresses of its servers; `/v1` where one has no path."""
+    said = options.get("endpoint", [])
+    found = [str(one).rstrip("/") for one in (said if isinstance(said, list) else [said])]
+    return [one if "/" in one.partition("://")[2] else f"{one}/v1" for one in found]
 
 
 def named(name: str) -> Model:
@@ -96,7 +103,7 @@ def faults_of_model(model: Model) -> list[str]:
     if missing:
         return [missing]
     if model.kind == "endpoint":
-        return _faults_of_endpoint(model)
+        return _faults_of_endpoints(model)
     folder = model.folder()
     if folder is None:
         return [f"{model.served_as} is not in the hub's cache; the first boot would fetch it"]
@@ -113,19 +120,23 @@ def missing_driver(driver: str) -> str:
     return f"this kernel has no driver {driver!r} (it has {', '.join(known)})"
 
 
-def _faults_of_endpoint(model: Model) -> list[str]:
+def _faults_of_endpoints(model: Model) -> list[str]:
     variable = str(model.options.get("key_env", ""))
     key = os.environ.get(variable, "") if variable else ""
     if variable and not key:
         return [f"the variable {variable}, which is to hold the key, is not set here"]
-    endpoint = str(model.options["endpoint"]).rstrip("/")
+    found = [_fault_of_endpoint(one, model.served_as, key) for one in endpoints(model.options)]
+    return [fault for fault in found if fault]
+
+
+def _fault_of_endpoint(endpoint: str, name: str, key: str) -> str:
     try:
         served = _served(f"{endpoint}/models", key)
     except (OSError, ValueError) as error:
-        return [f"{endpoint} cannot be asked: {error}"]
-    if served and model.served_as not in served:
-        return [f"it does not serve {model.served_as}, but {', '.join(sorted(served)[:10])}"]
-    return []
+        return f"{endpoint} cannot be asked: {error}"
+    if served and name not in served:
+        return f"{endpoint} does not serve {name}, but {', '.join(sorted(served)[:10])}"
+    return ""
 
 
 def _served(url: str, key: str) -> set[str]:

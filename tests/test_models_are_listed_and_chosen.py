@@ -214,7 +214,7 @@ def address() -> Iterator[str]:
     ("path", "model", "key", "said"),
     [
         ("/v1", "small", "s3cret", ""),
-        ("/v1", "huge", "s3cret", "it does not serve huge, but large, small"),
+        ("/v1", "huge", "s3cret", "does not serve huge, but large, small"),
         ("/v1", "small", "wrong", "401"),
         ("/v1", "small", "", "THE_KEY, which is to hold the key, is not set"),
         ("/elsewhere", "small", "s3cret", "302"),

@@ -118,16 +118,16 @@ def test_what_cannot_be_is_refused_and_not_written(
 
 def test_get_says_what_holds_and_who_says_so(user: User) -> None:
     def get(**environ: str) -> tuple[Any, str]:
-        found = user.document("config", "get", "engine.max_num_seqs", **environ)
+        found = user.document("config", "get", "processes.max_steps", **environ)
         return found["value"], found["source"]
 
-    assert get() == (64, "default")
-    tuned = user.writes("[engine]\n\nmax_num_seqs = 5\n", "kernel.toml")
+    assert get() == (32, "default")
+    tuned = user.writes("[processes]\n\nmax_steps = 5\n", "kernel.toml")
     assert get() == (5, f"{tuned}:3"), "what tune has found"
-    user.writes("[engine]\nmax_num_seqs = 6\n")
+    user.writes("[processes]\nmax_steps = 6\n")
     assert get() == (6, f"{user.file}:2")
-    assert get(LLMOS_ENGINE_MAX_NUM_SEQS="7") == ("7", "LLMOS_ENGINE_MAX_NUM_SEQS")
-    assert user.llmos("config", "get", "engine.max_num_seqs").stdout == "6\n"
+    assert get(LLMOS_PROCESSES_MAX_STEPS="7") == ("7", "LLMOS_PROCESSES_MAX_STEPS")
+    assert user.llmos("config", "get", "processes.max_steps").stdout == "6\n"
 
 
 def test_a_file_that_is_a_link_stays_one(user: User) -> None:
@@ -175,6 +175,12 @@ def test_check_looks_at_the_environment_too(user: User) -> None:
     )
 
 
+def test_what_one_setting_does_to_another_is_checked_too(user: User) -> None:
+    user.writes("[memory]\nhigh = 0.5\n\nlow = 0.6\n")
+    ended = user.llmos("config", "check")
+    assert ended.returncode == 78 and "config.toml:2: --low 0.6 is not below" in ended.stdout
+
+
 def test_lines_are_found_where_texts_span_several() -> None:
     text = 'a = """\n[b]\nc = 1\n"""\n["d e".f]\n"g" = 2\n'
     assert lines_of(text) == {"a": 1, "de.f": 5, "de.f.g": 6}
@@ -203,9 +209,10 @@ def test_every_setting_of_the_shell_is_one_that_it_reads(user: User) -> None:
     found = shell_settings.read([str(user.file)], {"LLMOS_SHELL_SUGGESTIONS": "0"})
     assert found["editing"] == "vi" and found["suggestions"] is False
     assert found["colour"] is True, "what cannot be meant is as if it were not there"
-    source = (Path(__file__).parent.parent / "shell" / "interactive" / "repl.py").read_text()
+    folder = Path(__file__).parent.parent / "shell" / "interactive"
+    source = "".join(path.read_text() for path in folder.glob("*.py"))
     for key in declared()["shell"]:
-        assert f'"{key}"' in source
+        assert f'"{key}"' in source, f"nothing reads shell.{key}"
 
 
 def test_the_keys_are_those_of_the_editor_that_is_set(sim_kernel: KernelProcess) -> None:
@@ -215,6 +222,27 @@ def test_the_keys_are_those_of_the_editor_that_is_set(sim_kernel: KernelProcess)
         shell.key("escape")
         shell.send("03lrp")
         shell.wait_for("^llmos> help status")
+
+
+MODULES = """
+import sys
+from llmos.shell.main import main
+main([])
+print("tomllib" in sys.modules, "tomlkit" in sys.modules, "pydantic" in sys.modules, "loaded")
+"""
+
+
+@pytest.mark.parametrize(("said", "loaded"), [("", False), ("[shell]\nsuggestions = true\n", True)])
+def test_the_shell_reads_toml_only_where_something_is_set(
+    sim_kernel: KernelProcess, tmp_path: Path, said: str, loaded: bool
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(said or template())
+    env = sim_kernel.env | {"LLMOS_CONFIG": str(path)}
+    with Terminal([sys.executable, "-c", MODULES], env=env) as shell:
+        shell.wait_for("^llmos>")
+        shell.enter("exit")
+        shell.wait_for(f"^{loaded} False False loaded")
 
 
 # ---- a project's -------------------------------------------------------------------------------

@@ -31,7 +31,11 @@ async def doctor(ctx: Context) -> Outcome:
                 ctx.out.line(text_of(finding))
     counts = {mark: sum(one.mark == mark for one in findings) for mark in MARKS}
     wrong = [_count(counts[mark], mark) for mark in ("failure", "warning") if counts[mark]]
-    ctx.out.note(", ".join(wrong) or "nothing is wrong")
+    verdict = ", ".join(wrong) or "nothing is wrong"
+    if ctx.in_session:
+        text += f"\n{verdict}"  # a note would come before it
+    else:
+        ctx.out.note(verdict)
     document = {"findings": [one.record() for one in findings], "counts": counts}
     return Outcome(document, text, 1 if counts["failure"] else 0)
 

@@ -64,7 +64,7 @@ async def models(ctx: Context) -> Outcome:
 
 async def _list(ctx: Context) -> Outcome:
     known, running = _known(ctx), await _running(ctx)
-    chosen = str(held_settings(ctx.paths)["engine.model"].value)
+    chosen = str(held_settings(ctx.paths)["engine.model"].value or BUILT_IN)
     if chosen not in known:
         from ...config.models import named
 
@@ -75,7 +75,9 @@ async def _list(ctx: Context) -> Outcome:
         documents.append(model.record() | {"runs": runs, "default": is_default})
         marks = [word for word, holds in (("runs", runs), ("default", is_default)) if holds]
         rows.append((name, model.kind, ", ".join(marks) or "-", model.source))
-    return Outcome({"models": documents}, table(("NAME", "KIND", "", "FROM"), rows, ctx.out.width))
+    return Outcome(
+        {"models": documents}, table(("NAME", "KIND", "STATE", "FROM"), rows, ctx.out.width)
+    )
 
 
 async def _running(ctx: Context) -> str | None:
