@@ -64,6 +64,8 @@ def _of_verb(given: list[str], word: str, paths: Paths) -> Offers:
     kind = arg.completes or ("path" if arg.options.get("metavar") in ("DIR", "FILE") else "")
     if kind in OF_FILES:
         return [(FILES, "")]
+    if kind == "value":
+        return _values(given[-1])
     return _known(kind, word, paths)
 
 
@@ -110,6 +112,18 @@ def _known(kind: str, word: str, paths: Paths) -> Offers:
     if kind == "model":
         return _models(paths)
     return _of_kernel(kind, word, paths)
+
+
+def _values(name: str) -> Offers:
+    """What the setting of that name may be, where that can be listed."""
+    from ..config.declared import settings
+
+    setting = settings().get(name)
+    if setting is None:
+        return []
+    if setting.allowed == "true or false":
+        return [("true", ""), ("false", "")]
+    return [(choice, "") for choice in setting.choices]
 
 
 def _models(paths: Paths) -> Offers:

@@ -202,6 +202,19 @@ def test_the_kernel_obeys_flag_then_environment_then_file(tmp_path: Path) -> Non
     assert command_line.parse([*files, "--max-num-seqs=5"], environ).max_num_seqs == 5
 
 
+def test_an_older_kernel_toml_goes_on_to_count(user: User) -> None:
+    """In the state folder it is the weakest of all, and one in the user's folder takes its place."""
+    folder = user.folder / "state"
+    folder.mkdir()
+    (folder / "kernel.toml").write_text("[processes]\nmax_steps = 3\nmax_processes = 9\n")
+    user.writes("[processes]\nmax_steps = 4\n")
+    held = {one["name"]: one for one in user.document("config", "list", "--set")["settings"]}
+    assert held["processes.max_steps"]["value"] == 4
+    assert held["processes.max_processes"]["source"] == f"{folder / 'kernel.toml'}:3"
+    user.writes("", "kernel.toml")
+    assert user.document("config", "get", "processes.max_processes")["source"] == "default"
+
+
 def test_every_setting_of_the_shell_is_one_that_it_reads(user: User) -> None:
     from llmos.config import shell_settings
 

@@ -71,6 +71,7 @@ def test_tab_completes_what_is_typed(shell: Terminal, sim_kernel: KernelProcess)
     after_tab("llmos trace show rep", "llmos trace show report.trace")
     after_tab("llmos completions zs", "llmos completions zsh")
     after_tab("llmos config get engine.dri", "llmos config get engine.driver")
+    after_tab("llmos config set scheduler.policy mlf", "llmos config set scheduler.policy mlfq")
     after_tab("llmos kill -s KIL", "llmos kill -s KILL")
     after_tab("llmos help chec", "llmos help checkpoint")
 

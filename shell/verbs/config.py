@@ -35,7 +35,7 @@ NEXT_BOOT = "the kernel takes it at its next boot: llmos halt, llmos boot"
         help=", ".join(ACTIONS) + " (default: list)",
     ),
     option("name", nargs="?", completes="setting", metavar="NAME", help="such as engine.model"),
-    option("value", nargs="?", metavar="VALUE", help="what to set it to"),
+    option("value", nargs="?", completes="value", metavar="VALUE", help="what to set it to"),
     option("--set", dest="only_set", action="store_true", help="list what is not the default"),
 )  # fmt: skip
 async def config(ctx: Context) -> Outcome:
