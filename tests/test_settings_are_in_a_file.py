@@ -203,7 +203,7 @@ def test_the_kernel_obeys_flag_then_environment_then_file(tmp_path: Path) -> Non
 
 
 def test_an_older_kernel_toml_goes_on_to_count(user: User) -> None:
-    """In the state folder it is the weakest of all, and one in the user's folder takes its place."""
+    """In the state folder it is the weakest, and one in the user's folder takes its place."""
     folder = user.folder / "state"
     folder.mkdir()
     (folder / "kernel.toml").write_text("[processes]\nmax_steps = 3\nmax_processes = 9\n")
