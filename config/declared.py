@@ -117,5 +117,9 @@ def _allowed(action: argparse.Action) -> str:
         return "a number"
     if kind is int:
         return "a whole number"
-    words = str(kind.__doc__) if kind is not None and kind is not str else "a text"
-    return f"a list of {words}" if isinstance(action, argparse._AppendAction) else words
+    words = "a text"
+    if kind is not None and kind is not str:  # then its first sentence says what it takes
+        words = str(kind.__doc__).split(".\n")[0].split(". ")[0].rstrip(".")
+        is_name = words[1:2].isupper()
+        words = words if is_name else words[0].lower() + words[1:]
+    return f"{words}; or a list" if isinstance(action, argparse._AppendAction) else words

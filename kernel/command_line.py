@@ -289,7 +289,7 @@ class OneOf:
 
 
 def _share(text: str) -> float:
-    """a number above 0, to 1"""
+    """A number above 0, to 1."""
     share = float(text)
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
@@ -297,7 +297,7 @@ def _share(text: str) -> float:
 
 
 def _positive(text: str) -> int:
-    """a whole number from 1"""
+    """A whole number from 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
@@ -313,7 +313,7 @@ def _count(text: str) -> int:
 
 
 def _factor(text: str) -> float:
-    """a number above 1"""
+    """A number above 1."""
     factor = float(text)
     if not 1 < factor < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a number above 1")
@@ -321,7 +321,7 @@ def _factor(text: str) -> float:
 
 
 def _some(text: str) -> float:
-    """a number from 0"""
+    """A number from 0."""
     number = float(text)
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
@@ -329,7 +329,7 @@ def _some(text: str) -> float:
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    """NAME=VALUE"""
+    """NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
