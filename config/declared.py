@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +104,7 @@ def _of_kernel(table: str, key: str, action: argparse.Action) -> Setting:
     default = action.default if action.default not in ([], argparse.SUPPRESS) else None
     words = str(action.help or "").replace("%(default)s", str(default))
     # The default stands beside it; only where none is known do the words say it.
-    words = re.sub(rf" \(default: {re.escape(str(default))}\)$", "", words)
+    words = words.replace(f" (default: {default})", "").replace(f"(default: {default}; ", "(")
     return Setting(table, key, default, words, _allowed(action), action)
 
 

@@ -21,6 +21,8 @@ START = {
     "zsh": (["zsh", "-f"], 'autoload -U compinit; compinit -u; eval "$(llmos completions zsh)"'),
     "fish": (["fish", "--no-config"], "llmos completions fish | source"),
 }
+BARE_PROMPT = r"[$%#>]\Z"
+"""At the end of the screen."""
 
 
 def has(shell: str) -> bool:
@@ -53,6 +55,7 @@ def shell(
         terminal.enter(begin)
         terminal.enter("echo be''gun")
         terminal.wait_for("^begun")
+        terminal.wait_for(BARE_PROMPT)
         yield terminal
 
 
@@ -62,6 +65,7 @@ def test_tab_completes_what_is_typed(shell: Terminal, sim_kernel: KernelProcess)
         shell.key("tab")
         shell.wait_for(rf"^.*[$%#>] {shown}$")
         shell.key("ctrl-u")
+        shell.wait_for(BARE_PROMPT)
 
     (sim_kernel.root / "report.trace").write_text("")
     after_tab("llmos memory-m", "llmos memory-map")
