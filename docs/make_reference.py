@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: verbs, syscalls, exit statuses and errnos, Python.
+"""Writes docs/reference/ from the code: verbs, syscalls, settings, errors, Python.
 
 python docs/make_reference.py           writes the pages
 python docs/make_reference.py --check   says which are stale, and exits with 1
@@ -17,6 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from llmos.config.declared import PARTS, declared
+from llmos.config.template import literal
 from llmos.kernel.plugin_view import syscall
 from llmos.scripting import errors as of_scripts
 from llmos.scripting import group, kernel, means, process
@@ -38,6 +40,7 @@ def pages() -> dict[str, str]:
     return {
         "verbs.md": verbs(),
         "syscalls.md": asyncio.run(syscalls()),
+        "settings.md": settings(),
         "errors.md": errors(),
         "python.md": python(),
     }
@@ -137,6 +140,24 @@ def _man(info: Any) -> str:
     fields = {name: getattr(info, name) for name in info.__dataclass_fields__}
     text = page(SimpleNamespace(**fields | {"source": ""}), WIDTH)  # type: ignore[arg-type]
     return text.rstrip()
+
+
+# ---- settings ----------------------------------------------------------------------------------
+
+
+def settings() -> str:
+    lines = [
+        "# Settings\n",
+        "What `config.toml` may hold ([configuration](../configuration.md)), with what holds"
+        " otherwise. `llmos config` shows the same with the values that hold.",
+    ]
+    for table, known in declared().items():
+        lines += [f"\n## {table}\n", f"{PARTS[table]}\n"]
+        lines += ["| setting | default | may be | |", "|---|---|---|---|"]
+        for one in known.values():
+            default = "" if one.default is None else f"`{literal(one.default)}`"
+            lines.append(f"| `{one.key}` | {default} | {_cell(one.allowed)} | {_cell(one.help)} |")
+    return "\n".join(lines) + "\n"
 
 
 # ---- errors ------------------------------------------------------------------------------------

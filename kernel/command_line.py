@@ -1,13 +1,14 @@
-"""How a kernel is told what to be: the arguments of `python -m llmos.kernel.boot`, and
-`kernel.toml` with the same for good (`config_file.py`)."""
+"""How a kernel is told what to be: the arguments of `python -m llmos.kernel.boot`, and the files
+with the same for good (`config_file.py`)."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..memory.embedding import MINILM
 from ..memory.pager import Watermarks
 from ..memory.recall import EXACT_PAGES
 from ..syscalls.mounts.settings import ConfigFile
-from . import config_file, scheduling
+from . import scheduling
 from .config import (
     DRIVERS,
     KEEP_CONVERSATIONS,
@@ -26,12 +27,13 @@ from .config import (
     RECALL_TOKENS,
     KernelConfig,
 )
+from .config_file import Said, Tables
 from .engine.driver import Sampling
 from .scheduling.settings import Settings
 
 
-def parse(argv: Sequence[str] | None = None) -> KernelConfig:
-    """Read the command line; a wrong one ends with usage and status 2."""
+def make_parser() -> tuple[argparse.ArgumentParser, Tables]:
+    """All options, and those groups of them that a file may hold, as tables."""
     parser = argparse.ArgumentParser(
         prog="python -m llmos.kernel.boot",
         description="Run the llmos kernel in the foreground; `llmos boot` runs it as a daemon.",
@@ -40,7 +42,15 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--state-dir", type=Path, required=True, help="journal, lock and log live here")
     add("--socket", type=Path, help="default: kernel.sock in the state folder")
     add("--plugins-dir", type=Path, help="one-file plugins; default: syscalls in the state folder")
-    add("--config", type=Path, help="default: kernel.toml in the state folder, if it is there")
+    add(
+        "--config",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="options in a file; of several, a later one wins"
+        " (default: kernel.toml in the state folder, if it is there)",
+    )
     add(
         "--mount",
         action="append",
@@ -68,7 +78,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add = (engine := parser.add_argument_group("engine")).add_argument
     add(
         "--driver",
-        type=_one_of(DRIVERS),
+        type=OneOf(DRIVERS),
         default="vllm",
         help="engine driver: vllm, simulated, or a plugin's, as acme.name (default: %(default)s)",
     )
@@ -79,7 +89,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add("--max-num-seqs", type=_positive, default=64, help="processes in the engine at once")
     add("--max-num-batched-tokens", type=_positive, help="tokens that one step of it computes")
     add("--compile", action="store_true", help="compile the model: slower start, faster tokens")
-    add("--temperature", type=float, help="default: the model's own")
+    add("--temperature", type=float, help="how freely words are chosen; default: the model's own")
     add("--max-tokens", type=_positive, help="longest generation; default: the rest of the window")
     add(
         "--engine-arg",
@@ -112,7 +122,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         "--policy",
         "--scheduler",
         dest="scheduler",
-        type=_one_of(scheduling.names()),
+        type=OneOf(scheduling.names()),
         default=scheduling.DEFAULT,
         help="who goes next when the engine is busy:"
         f" {', '.join(scheduling.names())}, or a plugin's, as acme.name (default: %(default)s)",
@@ -129,7 +139,7 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     add = (memory := parser.add_argument_group("memory")).add_argument
     add(
         "--eviction",
-        type=_one_of(eviction.names()),
+        type=OneOf(eviction.names()),
         default=eviction.DEFAULT,
         help=f"which pages leave a full window first: {', '.join(eviction.names())}, or a plugin's,"
         " as acme.name (default: %(default)s)",
@@ -167,18 +177,19 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
         help="pages of one process or knowledge base from which on recall does not look at each,"
         " but at those that words and Chroma name (default: %(default)s)",
     )
+    return parser, (engine, processes, scheduler, memory)
+
+
+def parse(
+    argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ
+) -> KernelConfig:
+    """Read the command line; a wrong one ends with usage and status 2."""
+    parser, tables = make_parser()
     given = sys.argv[1:] if argv is None else list(argv)
     options = parser.parse_args(given)
     state_dir = options.state_dir.expanduser().absolute()
-    path = (options.config or state_dir / "kernel.toml").expanduser().absolute()
-    if options.config is not None or path.exists():
-        tables = (engine, processes, scheduler, memory)
-        try:
-            lines = config_file.words(path, tables)
-        except ValueError as error:
-            parser.error(str(error))
-        parser.prog = str(path)  # whose fault it is: the command line alone has been read
-        options = parser.parse_args([*lines, *given])
+    files = options.config or _if_there(state_dir / "kernel.toml")
+    options = _with_files(parser, tables, given, options, files, environ)
     return KernelConfig(
         state_dir=state_dir,
         socket=(options.socket or state_dir / "kernel.sock").expanduser().absolute(),
@@ -212,6 +223,39 @@ def parse(argv: Sequence[str] | None = None) -> KernelConfig:
     )
 
 
+def _with_files(
+    parser: argparse.ArgumentParser,
+    tables: Tables,
+    given: Sequence[str],
+    options: argparse.Namespace,
+    files: Sequence[Path],
+    environ: Mapping[str, str],
+) -> argparse.Namespace:
+    """The same with what the files and the environment say. The command line alone has been read:
+    what is wrong now is the fault of the file that was added last, and the message names it."""
+    said = Said(tables)
+    try:
+        for path in files:
+            path = path.expanduser().absolute()
+            said.add_file(path)
+            parser.prog = str(path)
+            options = parser.parse_args([*said.line(), *given])
+        said.add_environment(environ)
+    except ValueError as error:
+        parser.error(str(error))
+    parser.prog = "LLMOS_… of the environment"
+    options = parser.parse_args([*said.line(), *given])
+    own = said.models.get(options.model)
+    if own is None:
+        return options
+    parser.prog = f"[models.{options.model}]"
+    return parser.parse_args([*said.line(own), *given, *own["--model"]])
+
+
+def _if_there(path: Path) -> list[Path]:
+    return [path] if path.exists() else []
+
+
 def _mount_files(own: Sequence[Path], of_project: Sequence[Path]) -> tuple[ConfigFile, ...]:
     trusted = [(path, True) for path in own] + [(path, False) for path in of_project]
     return tuple(ConfigFile(path.expanduser().absolute(), trust) for path, trust in trusted)
@@ -229,20 +273,23 @@ def _watermarks(parser: argparse.ArgumentParser, high: float, low: float) -> Wat
     return Watermarks(high=high, low=low)
 
 
-def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+class OneOf:
     """One of ours, or a plugin's, which has a point in it and is looked for at boot."""
 
-    def check(text: str) -> str:
-        if text not in names and "." not in text:
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.__doc__ = f"{', '.join(names)}, or a plugin's"
+
+    def __call__(self, text: str) -> str:
+        if text not in self.names and "." not in text:
             raise argparse.ArgumentTypeError(
-                f"{text!r} is none of {', '.join(names)}, nor a plugin's, as acme.name"
+                f"{text!r} is none of {', '.join(self.names)}, nor a plugin's, as acme.name"
             )
         return text
 
-    return check
-
 
 def _share(text: str) -> float:
+    """A number above 0, to 1."""
     share = float(text)
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
@@ -250,6 +297,7 @@ def _share(text: str) -> float:
 
 
 def _positive(text: str) -> int:
+    """A whole number from 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
@@ -257,6 +305,7 @@ def _positive(text: str) -> int:
 
 
 def _count(text: str) -> int:
+    """A whole number from 0."""
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
@@ -264,6 +313,7 @@ def _count(text: str) -> int:
 
 
 def _factor(text: str) -> float:
+    """A number above 1."""
     factor = float(text)
     if not 1 < factor < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a number above 1")
@@ -271,6 +321,7 @@ def _factor(text: str) -> float:
 
 
 def _some(text: str) -> float:
+    """A number from 0."""
     number = float(text)
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
@@ -278,6 +329,7 @@ def _some(text: str) -> float:
 
 
 def _pair(text: str) -> tuple[str, Any]:
+    """NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")

@@ -1,5 +1,5 @@
-"""Where things lie: the state folder, the kernel's socket, the history, the user's plugins
-and mounts.
+"""Where things lie: the state folder, the kernel's socket, the history, the user's settings,
+plugins and mounts.
 
 Strings and `os.path` on purpose: this runs before every verb, and `pathlib` alone costs a tenth
 of a one-shot verb's CPU budget.
@@ -19,7 +19,10 @@ MAX_SOCKET_PATH = 100
 class Paths:
     """All paths of one llmos. An explicit `state_dir` (the flag) wins over the environment."""
 
-    __slots__ = ("config", "history", "log", "mounts", "plugins", "socket", "state_dir")
+    __slots__ = (
+        *("config", "history", "log", "mounts", "plugins", "socket"),
+        *("state_dir", "trusted", "tuned"),
+    )
 
     def __init__(self, state_dir: str | None = None) -> None:
         own = state_dir or os.environ.get("LLMOS_STATE_DIR")
@@ -28,7 +31,10 @@ class Paths:
         self.history = os.path.join(self.state_dir, "history")
         self.log = os.path.join(self.state_dir, "kernel.log")
         config = _xdg("CONFIG", "~/.config")
-        self.config = os.path.join(config, "kernel.toml")
+        named = os.environ.get("LLMOS_CONFIG") or os.path.join(config, "config.toml")
+        self.config = os.path.abspath(os.path.expanduser(named))
+        self.tuned = os.path.join(config, "kernel.toml")
+        self.trusted = os.path.join(self.state_dir, "trusted.json")
         self.plugins = os.path.join(config, "syscalls")
         self.mounts = [os.path.join(config, name) for name in ("mcp.json", "openapi.json")]
 

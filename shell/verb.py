@@ -210,7 +210,8 @@ class Verb:
 
 class Table(Mapping[str, Verb]):
     """All verbs by name, in the order in which help shows them. The file in which one is declared
-    is imported when that verb, or all of them, is asked for."""
+    is imported when that verb, or all of them, is asked for. One whose name begins with _ is for
+    programs: it can be called, and is listed nowhere."""
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
@@ -234,10 +235,10 @@ class Table(Mapping[str, Verb]):
         return name in self._files
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
+        return (name for name in self._files if name[0] != "_")
 
     def __len__(self) -> int:
-        return len(self._files)
+        return sum(1 for _ in self)
 
 
 TABLE = Table()

@@ -19,6 +19,7 @@ from llmos.plugins.code import run_python, run_shell
 from llmos.syscalls import Context, SyscallError, sandbox
 from llmos.syscalls.sandbox import Bounds, Level, Program, landlock
 from llmos.syscalls.sandbox.box import BoxError
+from llmos.syscalls.sandbox.escapes import ESCAPES, PRELUDE
 
 
 def _have(level: Level) -> bool:
@@ -90,75 +91,6 @@ def test_what_is_there_for_it(ctx: Context, level: Level) -> None:
         "",
         "(no output)",
     )
-
-
-ESCAPES = {
-    "read a file": "print(open(SECRET).read())",
-    "read by a link": "import os; os.symlink(SECRET, 'link'); print(open('link').read())",
-    "read by a link that was there": "print(open('planted').read())",
-    "read by a hard link": "import os; os.link(SECRET, 'hard'); print(open('hard').read())",
-    "read by ..": "print(open('../secret').read())",
-    "read by an open folder": (
-        "import os\nfor fd in range(3, 200):\n"
-        "  try: print(open(os.open('secret', os.O_RDONLY, dir_fd=fd)).read())\n"
-        "  except OSError: pass\n"
-        "raise OSError"
-    ),
-    "read the kernel's environment": (
-        "import os; print(WON, open(f'/proc/{os.getppid()}/environ').read())"
-    ),
-    "read its memory": "import os; open(f'/proc/{os.getppid()}/mem', 'rb'); print(WON)",
-    "see the root by /proc": "import os; print(WON, os.listdir('/proc/1/root'))",
-    # where the folder is in /tmp, beside it is the program's own /tmp
-    "write beside the folder": "open('../owned', 'w'); raise OSError",
-    "change a mode": "import os; os.chmod(SECRET, 0o777); print(WON)",
-    "change a time": "import os; os.utime(SECRET); print(WON)",
-    "delete a file": "import os; os.unlink(SECRET); print(WON)",
-    "move a file in": "import os; os.rename(SECRET, 'mine'); print(WON)",
-    "cut a file": "import os; os.truncate(SECRET, 0); print(WON)",
-    "change the system": "open('/usr/owned', 'w'); print(WON)",
-    "open a connection": (
-        "import socket; socket.create_connection(('127.0.0.1', PORT)); print(WON)"
-    ),
-    "send a datagram": (
-        "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-        "s.sendto(b'x', ('127.0.0.1', 9)); print(WON)"
-    ),
-    "speak to a Unix socket": (
-        "import socket; socket.socket(socket.AF_UNIX).connect('server'); print(WON)"
-    ),
-    "speak to the netlink": "import socket; socket.socket(16, 3, 0); print(WON)",
-    "kill another process": "import os; os.kill(VICTIM, 9); print(WON)",
-    "limit another process": (
-        "import resource; resource.prlimit(VICTIM, resource.RLIMIT_CPU, (1, 1)); print(WON)"
-    ),
-    "trace its parent": "import os; assert libc.ptrace(16, os.getppid(), 0, 0) == 0; print(WON)",
-    "begin a user namespace": "assert libc.unshare(0x10000000) == 0; print(WON)",
-    "fork into one": (
-        "pid = libc.syscall(56 if MACHINE == 'x86_64' else 220, 0x10000011, 0, 0, 0, 0)\n"
-        "assert pid >= 0; print(WON)"
-    ),
-    "mount": "assert libc.mount(b'none', b'/tmp', b'tmpfs', 0, 0) == 0; print(WON)",
-    "change the root": "import os; os.chroot('.'); print(WON)",
-    "use io_uring": "assert libc.syscall(425, 1, buffer) >= 0; print(WON)",
-    "use the kernel's keys": (
-        "assert libc.syscall(250 if MACHINE == 'x86_64' else 219, 0, -3, 0) >= 0; print(WON)"
-    ),
-    "load into the kernel": (
-        "assert libc.syscall(321 if MACHINE == 'x86_64' else 280, 0, buffer, 64) >= 0\nprint(WON)"
-    ),
-    "open a disk": "import os; os.mknod('disk', 0o60600, os.makedev(254, 0)); print(WON)",
-    "make a file that runs as its owner": (
-        "import os; open('s', 'w'); os.chmod('s', 0o4755); print(WON)"
-    ),
-    "create one": "import os; os.open('t', os.O_CREAT | os.O_WRONLY, 0o4755); print(WON)",
-    "change the kernel's settings": "open('/proc/sys/vm/swappiness', 'w'); print(WON)",
-}
-PRELUDE = """
-import ctypes, platform
-libc, buffer = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(256)
-MACHINE = platform.machine()
-"""
 
 
 @pytest.mark.parametrize("escape", ESCAPES)

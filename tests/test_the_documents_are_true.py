@@ -14,6 +14,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/configuration.md",
     "docs/mcp.md",
     "docs/memory.md",
     "docs/plugins.md",
@@ -29,6 +30,7 @@ DOCUMENTS = (
 ROOMS = (
     "gateway|kernel|memory|syscalls|plugins|scripting|shell|pilot|trace"
     "|tests|bench|docs|requirements"
+    "config|gateway|kernel|memory|syscalls|plugins|shell|pilot|trace|tests|bench|docs|requirements"
 )
 
 

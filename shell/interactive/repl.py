@@ -16,7 +16,8 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.shortcuts.prompt import PromptSession
 
-from .. import extensions
+from ...config import shell_settings
+from .. import config_files, extensions
 from ..async_client import AsyncClient
 from ..errors import Interrupted, ShellError, UsageError, mistake
 from ..output import Output, columns_of
@@ -54,12 +55,16 @@ class Shell:
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
+        settings = shell_settings.read(config_files.of_kernel(paths))
+        if not settings["colour"]:
+            os.environ["NO_COLOR"] = "1"  # prompt_toolkit reads it there, as we do
         self.client = AsyncClient(paths.socket, self._on_event, self._lost, self._back)
         self._session: PromptSession[str] = PromptSession(
             history=FileHistory(paths.history),
             completer=VerbCompleter(self.client, lambda: self.jobs.refresh(), paths),
-            complete_while_typing=False,
-            auto_suggest=AutoSuggestFromHistory(),
+            complete_while_typing=settings["complete_while_typing"],
+            auto_suggest=AutoSuggestFromHistory() if settings["suggestions"] else None,
+            vi_mode=settings["editing"] == "vi",
             bottom_toolbar=self._toolbar_text,
             key_bindings=_keys(),
             include_default_pygments_style=False,

@@ -27,6 +27,10 @@ _VERBS = """
     calling     call
     mounts      mcp
     boot        shell boot halt status
+    config      config trust
+    models      models
+    doctor      doctor
+    completions completions __complete
     help        help exit quit
 """
 

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 
+from .. import config_files
 from ..client import Client
 from ..continuing import CONTINUE, RESUME, goes_on, resume
 from ..engine import engine_text
@@ -148,6 +149,7 @@ async def _start(ctx: Context) -> KernelStatus:
     """Starts the daemon and waits until it answers."""
     ctx.paths.make_state_dir()
     log_began = os.path.getsize(ctx.paths.log) if os.path.exists(ctx.paths.log) else 0
+    writing = config_files.begin_writing(ctx.paths)
     daemon = _launch(ctx)
     progress = Progress(ctx.out)
     began = time.monotonic()
@@ -171,6 +173,8 @@ async def _start(ctx: Context) -> KernelStatus:
             await ctx.sleep(POLL_S / 2)
     finally:
         progress.end()
+    if writing is not None and writing.wait() == 0:
+        ctx.out.note(f"settings, with what each one is: {ctx.paths.config}")
     return found
 
 
@@ -184,7 +188,7 @@ def _launch(ctx: Context) -> Popen[bytes]:
         *("--plugins-dir", paths.plugins),
         *(f"--mount={file}" for file in paths.mounts),
         *_project_mounts(),
-        *(("--config", paths.config) if os.path.exists(paths.config) else ()),
+        *(f"--config={file}" for file in config_files.of_kernel(paths)),
     ]
     # -P and the state folder: a module in the folder where the user happens to be must not get in.
     command = [sys.executable, "-P", "-m", "llmos.kernel.boot", *where, *_kernel_options(ctx)]
@@ -214,10 +218,14 @@ def _project_mounts() -> list[str]:
 def _kernel_options(ctx: Context) -> list[str]:
     """What of the command line is the kernel's to read."""
     return [
-        *(("--model", ctx.args.model) if ctx.args.model else ()),
-        *(("--driver", ctx.args.driver) if ctx.args.driver else ()),
+        *(word for name in ("model", "driver") for word in _option(ctx, name)),
         *ctx.rest,
     ]
+
+
+def _option(ctx: Context, name: str) -> list[str]:
+    value = getattr(ctx.args, name, None)
+    return [f"--{name}", value] if value else []
 
 
 def _died(paths: Paths, log_began: int, returncode: int) -> ShellError:
