@@ -21,7 +21,7 @@ from ..syscalls.mounts.mount_table import MountTable
 from ..syscalls.registry import PluginFiles, PluginRegistry
 from .chosen import embedding_model, engine_driver, eviction_policy
 from .command_line import parse
-from .config import KernelConfig
+from .config import MAX_NUM_SEQS, KernelConfig
 from .core import OF_PLUGINS, Running
 from .engine.driver import Capacity, EngineDriver
 from .engine.fork import guard_forks
@@ -71,7 +71,7 @@ async def boot(config: KernelConfig) -> None:
     recall = RecallProcess(config.journal, vectors, config.exact_pages)
     kernel = Kernel(config, journal, engine, plugins, PROGRAMS, recall=recall, mounts=mounts)
 
-    await journal.write(lambda connection: keep_drafts_of(connection, config.model))
+    await journal.write(lambda connection: keep_drafts_of(connection, config.vocabulary))
     recovered = await journal.read(recover)  # before anyone can ask for a process
     kernel.adopt_all(recovered)
     await kernel.start_init()
@@ -125,10 +125,12 @@ def make_driver(config: KernelConfig) -> EngineDriver:
     be had."""
     if config.driver == "simulated":
         batch = config.engine_args.get("max_num_batched_tokens")
-        capacity = Capacity(config.max_num_seqs, 4096, 65536)
+        capacity = Capacity(config.max_num_seqs or MAX_NUM_SEQS, 4096, 65536)
         if batch is not None:
             capacity = replace(capacity, max_batched_tokens=batch)
         return SimulatedDriver(capacity=capacity)
+    if config.driver == "openai":
+        return _openai_driver(config)
     if config.driver != "vllm":
         return engine_driver(config.driver, config.model, config.plugins_dir)
     return VllmDriver(
@@ -138,9 +140,30 @@ def make_driver(config: KernelConfig) -> EngineDriver:
             tool_parser=config.tool_parser,
             dtype=config.dtype,
             max_model_len=config.max_model_len,
-            max_num_seqs=config.max_num_seqs,
+            max_num_seqs=config.max_num_seqs or MAX_NUM_SEQS,
             compile=config.compile,
             extra=config.engine_args,
+        )
+    )
+
+
+def _openai_driver(config: KernelConfig) -> EngineDriver:
+    from .engine.openai import OpenAIDriver, OpenAISettings  # its HTTP is nobody else's
+
+    known = {"patience_s", "read_timeout_s"}
+    if unknown := sorted(config.engine_args.keys() - known):
+        raise LoadError(
+            f"--engine-arg {unknown[0]} is nothing to the openai driver; "
+            f"it knows {', '.join(sorted(known))}"
+        )
+    return OpenAIDriver(
+        OpenAISettings(
+            endpoints=config.endpoints,
+            model=config.model,
+            key_env=config.key_env,
+            context_length=config.context_length,
+            max_num_seqs=config.max_num_seqs,
+            **config.engine_args,
         )
     )
 

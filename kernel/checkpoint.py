@@ -81,7 +81,7 @@ def _moment(kernel: Kernel, members: Sequence[Process]) -> dict[str, Any]:
     pipes = {pipe.id: pipe for member in members for _, pipe in ends_of(member)}
     return {
         "created": kernel.clock(),
-        "model": kernel.config.model,
+        "model": kernel.config.vocabulary,
         "processes": [_recorded(kernel, member) for member in members],
         "pipes": [_piped(pipe) for pipe in pipes.values()],
         "links": [
@@ -211,7 +211,7 @@ def _revive(kernel: Kernel, content: Record, root: Path | None, parent: int) -> 
     known = [record["pid"] for record in content["processes"]]
     kernel.table.skip_pids(max(known))  # no new pid may be an old one of somebody else
     pids = {pid: kernel.table.new_pid() for pid in known}
-    same_model = content["model"] == kernel.config.model
+    same_model = content["model"] == kernel.config.vocabulary
     pipes = {record["id"]: _pipe(kernel, record) for record in content["pipes"]}
     processes: list[Process] = []
     frames: dict[int, tuple[str, Page]] = {}

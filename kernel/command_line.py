@@ -7,10 +7,12 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..memory import eviction
 from ..memory.embedding import MINILM
@@ -80,13 +82,42 @@ def make_parser() -> tuple[argparse.ArgumentParser, Tables]:
         "--driver",
         type=OneOf(DRIVERS),
         default="vllm",
-        help="engine driver: vllm, simulated, or a plugin's, as acme.name (default: %(default)s)",
+        help="engine driver: vllm, openai, simulated, or a plugin's, as acme.name"
+        " (default: %(default)s)",
     )
-    add("--model", default=PILOT, help="the pilot, a folder, or a name on the model hub")
+    add(
+        "--model",
+        help="the pilot, a folder, or a name on the model hub; with the driver openai, the server's"
+        " name for it (default: the pilot, or the only one that the server has)",
+    )
+    add(
+        "--endpoint",
+        action="append",
+        default=[],
+        type=_endpoint,
+        metavar="URL",
+        help="openai: a server, as http://host:8000/v1; several share the work",
+    )
+    add(
+        "--key-env",
+        type=_variable,
+        metavar="NAME",
+        help="openai: the environment variable that holds the key, which is never asked for here",
+    )
+    add(
+        "--context-length",
+        type=_positive,
+        metavar="TOKENS",
+        help="openai: tokens in one context window, where the server does not say (then 4096)",
+    )
     add("--tool-parser", help="vLLM's name for the form of the model's tool calls")
     add("--dtype", help="number format of the weights, as vLLM names it")
     add("--max-model-len", type=_positive, help="tokens in one context window")
-    add("--max-num-seqs", type=_positive, default=64, help="processes in the engine at once")
+    add(
+        "--max-num-seqs",
+        type=_positive,
+        help="processes in the engine at once (default: 64; with the driver openai, 16 a server)",
+    )
     add("--max-num-batched-tokens", type=_positive, help="tokens that one step of it computes")
     add("--compile", action="store_true", help="compile the model: slower start, faster tokens")
     add("--temperature", type=float, help="how freely words are chosen; default: the model's own")
@@ -190,18 +221,22 @@ def parse(
     state_dir = options.state_dir.expanduser().absolute()
     files = options.config or _if_there(state_dir / "kernel.toml")
     options = _with_files(parser, tables, given, options, files, environ)
+    _together(parser, options)
     return KernelConfig(
         state_dir=state_dir,
         socket=(options.socket or state_dir / "kernel.sock").expanduser().absolute(),
         plugins_dir=(options.plugins_dir or state_dir / "syscalls").expanduser().absolute(),
         driver=options.driver,
-        model=options.model,
+        model=options.model or ("" if options.driver == "openai" else PILOT),
         tool_parser=options.tool_parser,
         dtype=options.dtype,
         max_model_len=options.max_model_len,
         max_num_seqs=options.max_num_seqs,
         compile=options.compile,
         engine_args=_engine_args(options),
+        endpoints=tuple(dict.fromkeys(options.endpoint)),
+        key_env=options.key_env or "",
+        context_length=options.context_length,
         sampling=Sampling(options.temperature, options.max_tokens),
         max_steps=options.max_steps,
         max_processes=options.max_processes,
@@ -261,6 +296,15 @@ def _mount_files(own: Sequence[Path], of_project: Sequence[Path]) -> tuple[Confi
     return tuple(ConfigFile(path.expanduser().absolute(), trust) for path, trust in trusted)
 
 
+def _together(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """What makes sense only with a driver, or not without something."""
+    if options.driver == "openai":
+        if not options.endpoint:
+            parser.error("--driver openai needs --endpoint URL, such as http://localhost:8000/v1")
+    elif options.endpoint or options.key_env or options.context_length:
+        parser.error("--endpoint, --key-env and --context-length are for --driver openai")
+
+
 def _engine_args(options: argparse.Namespace) -> dict[str, Any]:
     tokens = options.max_num_batched_tokens
     sizes = {} if tokens is None else {"max_num_batched_tokens": tokens}
@@ -286,6 +330,31 @@ class OneOf:
                 f"{text!r} is none of {', '.join(self.names)}, nor a plugin's, as acme.name"
             )
         return text
+
+
+def _endpoint(text: str) -> str:
+    """A server's address, without a slash at its end; /v1 where it has no path."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address: {error}") from None
+    if url.username or url.password:
+        raise argparse.ArgumentTypeError("a key does not belong in an address: --key-env NAME")
+    if url.scheme not in ("http", "https") or not url.hostname or port == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address like http://localhost:8000/v1")
+    if url.query or url.fragment:
+        raise argparse.ArgumentTypeError(f"{text!r} has more than an address in it")
+    return f"{url.scheme}://{url.netloc}{url.path.rstrip('/') or '/v1'}"
+
+
+def _variable(text: str) -> str:
+    """The name of an environment variable. What is none may be a key, and is not said again."""
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", text):
+        raise argparse.ArgumentTypeError(
+            "it takes the name of an environment variable, in capitals, such as OPENAI_API_KEY"
+        )
+    return text
 
 
 def _share(text: str) -> float:

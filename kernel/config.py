@@ -17,7 +17,8 @@ from .scheduling.settings import Settings
 
 # The pilot is a sibling room that the kernel must not import: it is named, not known.
 PILOT = "pilot"
-DRIVERS = ("vllm", "simulated")
+DRIVERS = ("vllm", "openai", "simulated")
+MAX_NUM_SEQS = 64
 RECALL_TOKENS = 256
 PLUGIN_MEMORY_MIB = 2048
 KEEP_CONVERSATIONS = 1000
@@ -37,9 +38,12 @@ class KernelConfig:
     tool_parser: str | None = None
     dtype: str | None = None
     max_model_len: int | None = None
-    max_num_seqs: int = 64
+    max_num_seqs: int | None = None
     compile: bool = False
     engine_args: dict[str, Any] = field(default_factory=dict)
+    endpoints: tuple[str, ...] = ()
+    key_env: str = ""
+    context_length: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
     max_steps: int = 32
     max_processes: int = 10_000
@@ -80,6 +84,11 @@ class KernelConfig:
     @property
     def lock(self) -> Path:
         return self.state_dir / "kernel.lock"
+
+    @property
+    def vocabulary(self) -> str:
+        """Whose tokens a draft is made of: another's cannot be gone on from."""
+        return f"openai:{self.model}" if self.driver == "openai" else self.model
 
     def model_path(self) -> str:
         """What the engine loads: a folder, or a name that it looks up."""

@@ -30,7 +30,7 @@ from ..syscalls.table import spoken
 from . import messages
 from .backlog import Backlog
 from .bus import Bus
-from .chosen import scheduling_policy
+from .chosen import eviction_policy, scheduling_policy
 from .config import KernelConfig
 from .engine.driver import ToolSpec
 from .engine.supervisor import Engine
@@ -54,6 +54,7 @@ OF_PLUGINS = ""
 """Among the programs: what runs those that plugins bring."""
 
 NAME_LENGTH = 40
+MAX_RESERVE_TOKENS = 512
 NICEST, LEAST_NICE = 19, -20
 
 
@@ -140,6 +141,19 @@ class Core(ABC):
     @abstractmethod
     def watch_the_clock(self, process: Process) -> None:
         """Wake a process up when its wall time is over: it may be waiting for something else."""
+
+    def fit_window(self, window_tokens: int) -> None:
+        """Windows hold so many tokens from now on, if they do not hold fewer by now."""
+        if self.pager is not None and self.pager.window_tokens <= window_tokens:
+            return
+        longest = self.config.sampling.max_tokens or MAX_RESERVE_TOKENS
+        self.pager = Pager(
+            window_tokens,
+            min(longest, MAX_RESERVE_TOKENS, window_tokens // 8),
+            self.config.watermarks,
+            eviction_policy(self.config.eviction, self.config.plugins_dir),
+        )
+        self.retrieval.fit(self.pager.page_tokens)
 
     # ---- errands --------------------------------------------------------------------------
 

@@ -24,12 +24,15 @@ from .engine.driver import (
     INTERACTIVE,
     ChatRequest,
     Completion,
+    Correction,
     Delta,
     EngineError,
     EngineRefused,
+    Item,
     Message,
     Prefill,
     Prompt,
+    PromptTooLong,
     ToolCall,
 )
 from .footing import Interrupted
@@ -113,11 +116,17 @@ class Generation(Obedience):
             self._publish_state()
             process.touched = self._metered = asyncio.get_running_loop().time()
             try:
-                async with contextlib.nullcontext() if interactive else kernel.rendering:
-                    prompt = await self._fitting_prompt()
-                stream = kernel.engine.generate(prompt, process.draft)
-                async with contextlib.aclosing(stream):  # type: ignore[type-var]
-                    return await self._follow(stream, lease)
+                refusal: PromptTooLong | None = None
+                while True:
+                    async with contextlib.nullcontext() if interactive else kernel.rendering:
+                        prompt = await self._fitting_prompt(refusal)
+                    stream = kernel.engine.generate(prompt, process.draft)
+                    try:
+                        async with contextlib.aclosing(stream):  # type: ignore[type-var]
+                            return await self._follow(stream, lease)
+                    except PromptTooLong as error:  # by an engine that alone can count its tokens
+                        log.info("process %d: %s", process.pid, error)
+                        refusal = error
             finally:
                 self._meter()
 
@@ -146,9 +155,7 @@ class Generation(Obedience):
         self._process.accounting.engine_s += now - self._metered
         self._metered = now
 
-    async def _follow(
-        self, stream: AsyncIterator[Prefill | Delta | Completion], lease: Lease
-    ) -> Completion:
+    async def _follow(self, stream: AsyncIterator[Item], lease: Lease) -> Completion:
         """Take what the engine brings: charge it, show it, keep it as the draft."""
         process, kernel = self._process, self._kernel
         accounting, loop = process.accounting, asyncio.get_running_loop()
@@ -172,6 +179,9 @@ class Generation(Obedience):
                         in_words = bool(item.text) and not self._is_held
                         if item.text:
                             kernel.bus.publish(messages.Text(process.pid, item.text))
+                    case Correction():
+                        accounting.tokens_in += item.tokens_in
+                        accounting.tokens_cached += item.tokens_cached
                     case Completion():
                         lease.completed(len(token_ids))
                         return item
@@ -191,28 +201,35 @@ class Generation(Obedience):
             process.draft = Draft(tuple(token_ids), "".join(texts))
         raise EngineError("the engine ended a stream without a completion")
 
-    async def _fitting_prompt(self) -> Prompt:
-        """The rendered conversation, after as many pages went out as must. Raises EngineRefused."""
+    async def _fitting_prompt(self, refusal: PromptTooLong | None = None) -> Prompt:
+        """The rendered conversation, after as many pages went out as must; after a refusal, one at
+        least. Raises EngineRefused."""
         process, kernel = self._process, self._kernel
         assert kernel.pager is not None, "made when the engine became ready"
         draft_tokens = len(process.draft.token_ids)
+        refused: EngineRefused | None = refusal
+        if refusal is not None and refusal.window_tokens is not None:
+            kernel.fit_window(refusal.window_tokens)
         while True:
-            refusal: EngineRefused | None = None
-            try:
-                prompt = await kernel.engine.render(self._request())
-                num_tokens = prompt.num_tokens
-            except EngineRefused as error:
+            if refused is None:
+                try:
+                    prompt = await kernel.engine.render(self._request())
+                    num_tokens = prompt.num_tokens
+                except EngineRefused as error:
+                    refused = error
+            if refused is not None:
                 # How long it is was not told; only that it is too long.
                 held = process.space.num_resident_tokens
-                refusal, num_tokens = error, max(held, kernel.pager.high_tokens + 1)
+                num_tokens = max(held, kernel.pager.high_tokens + 1)
             # A draft counts when it is a page: to flush under it would be to generate anew.
-            if refusal is None and (draft_tokens or not kernel.pager.over(num_tokens)):
+            elif draft_tokens or not kernel.pager.over(num_tokens):
                 return prompt
             victims = kernel.pager.victims(process.space, num_tokens)
             if not victims:
-                if refusal is not None:
-                    raise refusal
+                if refused is not None:
+                    raise refused
                 return prompt
+            refused = None
             await self._page_out(kernel.pager, victims, num_tokens)
 
     async def _page_out(self, pager: Pager, victims: Sequence[Entry], num_tokens: int) -> None:

@@ -9,9 +9,7 @@ import math
 from pathlib import Path
 
 from ..memory.address_space import AddressSpace
-from ..memory.pager import Pager
 from . import records, scheduling_choices
-from .chosen import eviction_policy
 from .control import Control
 from .conversations import Conversations
 from .core import OF_PLUGINS
@@ -24,7 +22,6 @@ from .table import ProcessTable
 from .timers import read_timers
 
 PARK_GRACE_S = 5.0
-MAX_RESERVE_TOKENS = 512
 ALARM_SLACK_S = 0.01
 
 
@@ -121,15 +118,7 @@ class Kernel(Conversations, Control):
         """Open the scheduler whenever the engine is ready; a task of its own."""
         with contextlib.suppress(EngineUnusable):
             capacity = await self.engine.ready()
-            longest = self.config.sampling.max_tokens or MAX_RESERVE_TOKENS
-            reserve = min(longest, MAX_RESERVE_TOKENS, capacity.window_tokens // 8)
-            self.pager = Pager(
-                capacity.window_tokens,
-                reserve,
-                self.config.watermarks,
-                eviction_policy(self.config.eviction, self.config.plugins_dir),
-            )
-            self.retrieval.fit(self.pager.page_tokens)
+            self.fit_window(capacity.window_tokens)
             self.scheduler.open(capacity)
 
     async def park(self) -> None:

@@ -16,6 +16,11 @@ class Lessor(Protocol):
     queue: RunQueue
     tracer: Tracer | None
 
+    @property
+    def goes_on(self) -> bool:
+        """Does an answer that is broken off go on from its draft?"""
+        ...
+
     def now(self) -> float:
         """On the loop's clock."""
         ...
@@ -35,7 +40,7 @@ class Lease:
         """Of the whole answer, when it is there."""
         self.asked = False
         """For its slot, by an interactive process."""
-        self._breakable = True
+        self._breakable = scheduler.goes_on
         self._scheduler = scheduler
         self._metered = scheduler.now()
 
@@ -43,7 +48,7 @@ class Lease:
         """`draft_tokens` came with the submission: if the engine goes on after fewer of them, it
         would again, so that an answer which is broken off there never ends."""
         job, root = self.job, self.job.head.root
-        self._breakable = item.draft_tokens == draft_tokens
+        self._breakable = self._scheduler.goes_on and item.draft_tokens == draft_tokens
         if not job.generations and not self.tokens_out:
             root.unseen = max(0, root.unseen + item.tokens_in - job.tokens)
             if job.head is root:

@@ -210,6 +210,11 @@ class Scheduler:
             self._dispatch()
 
     @property
+    def goes_on(self) -> bool:
+        """Does the engine go on from where an answer was broken off?"""
+        return self.capacity is None or self.capacity.goes_on
+
+    @property
     def fault(self) -> str:
         """Why the policy is not asked any more, if that is somebody's package and has failed."""
         return str(getattr(self.queue.policy, "fault", ""))

@@ -58,6 +58,7 @@ class Pager:
         policy: EvictionPolicy | None = None,
     ) -> None:
         marks = watermarks or Watermarks()
+        self.window_tokens = window_tokens
         usable = max(1, window_tokens - reserve_tokens)
         self.high_tokens = int(usable * marks.high)
         self.low_tokens = int(usable * marks.low)

@@ -99,7 +99,7 @@ def test_a_plugin_that_is_not_there_is_told_at_boot(own_kernel: KernelProcess) -
 def test_a_name_that_is_nobodys_is_bad_usage(own_kernel: KernelProcess) -> None:
     status, words = ended(with_plugin(own_kernel, "--driver=loud"))
     assert status == 2
-    assert "'loud' is none of vllm, simulated, nor a plugin's, as acme.name" in words
+    assert "'loud' is none of vllm, openai, simulated, nor a plugin's, as acme.name" in words
 
 
 def test_help_names_what_there_is() -> None:

@@ -12,7 +12,8 @@ Errors, and whose fault they are:
 
     EngineError
     ├── EngineDied       the engine process is gone: restart it, submit again
-    ├── EngineRefused    this request cannot be served (prompt too long …): tell the process
+    ├── EngineRefused    this request cannot be served: tell the process
+    │   └── PromptTooLong    as it is: evict, and render it again
     └── EngineUnusable   the driver cannot start (no package, no such model …): tell the user
 """
 
@@ -20,9 +21,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ...memory.draft import EMPTY, Draft
+from ..messages import ServerInfo
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -37,6 +39,18 @@ class EngineDied(EngineError):
 
 class EngineRefused(EngineError):
     """The engine will never serve this request as it is."""
+
+
+class PromptTooLong(EngineRefused):
+    """The window does not hold the prompt. `num_tokens` of it, and the `window_tokens`, as far as
+    the engine tells."""
+
+    def __init__(
+        self, words: str, num_tokens: int | None = None, window_tokens: int | None = None
+    ) -> None:
+        super().__init__(words)
+        self.num_tokens = num_tokens
+        self.window_tokens = window_tokens
 
 
 class EngineUnusable(EngineError):
@@ -114,7 +128,8 @@ class Prefill:
 
     `draft_tokens` of the draft were kept: who holds its token ids cuts them to that many, since
     Deltas bring the others again (but none of the text that was shown). `tokens_in` counts the
-    prompt and what was kept of the draft; `tokens_cached` of them were in the prefix cache."""
+    prompt and what was kept of the draft; `tokens_cached` of them were in the prefix cache. An
+    engine that knows this only later says what it takes it for, and a Correction follows."""
 
     tokens_in: int
     tokens_cached: int
@@ -132,6 +147,14 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """By how much the Prefill of this submission was mistaken, before its Completion."""
+
+    tokens_in: int
+    tokens_cached: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """The end of a generation: text and calls of the whole answer, its draft included; what this
     submission cost in tokens, the draft's among `tokens_in`."""
@@ -144,7 +167,7 @@ class Completion:
     tokens_out: int
 
 
-Item = Prefill | Delta | Completion
+Item = Prefill | Delta | Correction | Completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +190,13 @@ class Totals:
                     self.tokens_cached + tokens_cached,
                     self.tokens_out,
                     self.requests + 1,
+                )
+            case Correction(tokens_in, tokens_cached):
+                return Totals(
+                    self.tokens_in + tokens_in,
+                    self.tokens_cached + tokens_cached,
+                    self.tokens_out,
+                    self.requests,
                 )
             case Delta(num_tokens=num_tokens):
                 return Totals(
@@ -194,7 +224,10 @@ class Costs:
 class Capacity:
     """What the engine can hold: sequences at once, tokens in one window, KV cache in tokens (0: it
     does not say), in blocks of `block_tokens`; the tokens that one step takes at most, so that a
-    long prompt is prefilled in chunks; and how many further sequences, if they are interactive."""
+    long prompt is prefilled in chunks; and how many further sequences, if they are interactive.
+
+    `goes_on`: an answer that is broken off goes on from its draft, and is not generated anew.
+    `elsewhere`: the engine is not ours to start; it is waited for, however often it goes away."""
 
     max_num_seqs: int
     window_tokens: int
@@ -202,6 +235,8 @@ class Capacity:
     block_tokens: int = 16
     max_batched_tokens: int = 2048
     interactive_seqs: int = 0
+    goes_on: bool = True
+    elsewhere: bool = False
 
 
 Progress = Callable[[str], None]
@@ -233,6 +268,7 @@ class EngineDriver(Protocol):
 
     def generate(self, prompt: Prompt, draft: Draft = EMPTY) -> AsyncIterator[Item]:
         """One Prefill, Deltas, exactly one Completion; what follows the draft, where there is one.
+        A driver that submits again by itself brings another Prefill, as the supervisor does.
         With greedy decoding the whole answer is that of a run that was never broken off. Raises
         EngineDied, EngineRefused."""
         ...
@@ -243,4 +279,13 @@ class EngineDriver(Protocol):
 
     async def stop(self) -> None:
         """End the engine and free what it held. Never raises."""
+        ...
+
+
+@runtime_checkable
+class HasServers(Protocol):
+    """A driver whose engine is servers elsewhere."""
+
+    def servers(self) -> list[ServerInfo]:
+        """How each of them is."""
         ...

@@ -27,6 +27,7 @@ from .driver import (
     EngineDriver,
     EngineError,
     EngineUnusable,
+    HasServers,
     Item,
     Prefill,
     Prompt,
@@ -71,7 +72,8 @@ class Engine:
                 log.warning("the engine died; restarting it")
                 self._change("restarting", "the engine died")
                 await self._driver.stop()
-                self._count_death()
+                if not self._capacity.elsewhere:
+                    self._count_death()
         except EngineUnusable as error:
             log.error("the engine is unusable: %s", error)
             self._change("failed", str(error))
@@ -154,6 +156,7 @@ class Engine:
             waiting=waiting,
             tokens_per_s=self._meter.rate(),
             restarts=self._restarts,
+            servers=self._driver.servers() if isinstance(self._driver, HasServers) else [],
         )
 
     async def _await_restart(self, epoch: int) -> None:

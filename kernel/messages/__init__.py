@@ -104,6 +104,7 @@ from .results import (
     PageInfo,
     PluginInfo,
     ProcessInfo,
+    ServerInfo,
     SyscallInfo,
     Usage,
 )
@@ -224,6 +225,7 @@ __all__ = [
     "SearchConversations",
     "SearchNamespaces",
     "Send",
+    "ServerInfo",
     "SetGroup",
     "SetSession",
     "ShareEngine",

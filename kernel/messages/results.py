@@ -113,8 +113,25 @@ class SyscallInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """One of the servers that an engine elsewhere consists of: `down` with the reason in `detail`,
+    or `resting` after it has failed or asked for that. `running` requests are on it now; the rest
+    counts from the engine's start."""
+
+    endpoint: str
+    state: Literal["up", "resting", "down"]
+    detail: str
+    running: int
+    requests: int
+    tokens_in: int
+    tokens_cached: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """The engine as a user sees it. `detail` says what it does at the moment, or why it failed."""
+    """The engine as a user sees it. `detail` says what it does at the moment, or why it failed.
+    `servers` are those of a driver that has several or one elsewhere."""
 
     driver: str
     model: str
@@ -125,6 +142,7 @@ class EngineStatus:
     waiting: int
     tokens_per_s: float
     restarts: int = 0
+    servers: list[ServerInfo] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ PROJECT_FILE = ".mcp.json"
 
 OPTIONS = (
     option("--model", metavar="M", help="a model's name or folder (default: the built-in one)"),
-    option("--driver", choices=("vllm", "simulated"), help="the engine (default: vllm)"),
+    option("--driver", choices=("vllm", "openai", "simulated"), help="the engine (default: vllm)"),
 )
 
 
