@@ -290,10 +290,9 @@ class OpenAIDriver:
         prefill: Prefill | None = None
         server.running += 1
         try:
-            stream = server.stream(body(server, prompt, begun, self._window))
+            stream = server.stream(body(server, prompt, begun, self._window), answer)
             async with contextlib.aclosing(stream):  # type: ignore[type-var]
-                async for chunk in stream:
-                    text, brings = answer.take(chunk)
+                async for text, brings in stream:
                     if prefill is None:
                         tokens_in = answer.tokens_in or prompt.num_tokens + kept
                         prefill = Prefill(tokens_in, answer.tokens_cached or 0, kept)

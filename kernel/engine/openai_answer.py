@@ -35,6 +35,7 @@ async def chunks(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
         if not isinstance(chunk, dict):
             raise StreamBroken(f"it sent no object: {data[:80]!r}")
         yield chunk
+    raise StreamBroken("it ended the stream in the middle")
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from .driver import EngineRefused, EngineUnusable, PromptTooLong, Totals
-from .openai_answer import StreamBroken, chunks
+from .openai_answer import Answer, StreamBroken, chunks
 
 log = logging.getLogger(__name__)
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -30,10 +30,8 @@ LONGEST_WORDS = 400
 SAMPLE = "The quick brown fox jumps over the lazy dog; then it writes a file of 42 lines."
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_TOO_LONG = re.compile(r"context.?length|maximum context|context.?window|too many tokens", re.I)
-_WINDOW = re.compile(
-    r"(?:maximum context length|context (?:length|window|size))\D{0,20}(\d+)", re.I
-)
+_TOO_LONG = re.compile(r"context.?(?:length|window|size)|too many tokens", re.I)
+_WINDOW = re.compile(r"context.?(?:length|window|size)\D{0,20}(\d+) tokens", re.I)
 _PROMPT = re.compile(
     r"(?:at least|contains|requested|resulted in|has)\D{0,12}(\d+)\D{0,7}(?:input )?tokens", re.I
 )
@@ -164,24 +162,24 @@ class Server:
 
     # ---- requests -------------------------------------------------------------------------
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Objects of the answer as they come. Closing it ends the request on the server. Raises
-        ServerGone, ServerBusy, ServerFailed, EngineRefused."""
+    async def stream(self, body: dict[str, Any], answer: Answer) -> AsyncIterator[tuple[str, bool]]:
+        """The answer takes what comes, and what `Answer.take` says is handed on. Closing it ends the
+        request on the server. Raises ServerGone, ServerBusy, ServerFailed, EngineRefused."""
         while True:
             sent = self._adapted(body)
             try:
                 async with self._http.stream(
                     "POST", f"{self.endpoint}/chat/completions", json=sent
-                ) as answer:
-                    if answer.status_code == 200:
-                        async with contextlib.aclosing(chunks(answer.aiter_lines())) as items:  # type: ignore[type-var]
+                ) as reply:
+                    if reply.status_code == 200:
+                        async with contextlib.aclosing(chunks(reply.aiter_lines())) as items:  # type: ignore[type-var]
                             async for chunk in items:
                                 self._check(chunk)
-                                yield chunk
+                                yield answer.take(chunk)
                         return
-                    await answer.aread()
-                    if not self._learns(answer, sent):
-                        raise self._error(answer)
+                    await reply.aread()
+                    if not self._learns(reply, sent):
+                        raise self._error(reply)
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 raise ServerGone(self._unreachable(error)) from None
             except httpx2.TimeoutException:
