@@ -85,6 +85,8 @@ def _ready(kernel: Kernel, process: Process) -> Iterator[str]:
         return
     if scheduler.num_running >= scheduler.num_slots:
         yield f"All {scheduler.num_slots} slots of the engine are taken."
+    if not scheduler.queue.blocks.total:
+        yield "The engine does not say what its memory holds: it is full when its slots are."
     yield from _memory(scheduler, process, stands)
     if scheduler.foreseen_s(1):
         yield f"At the pace of late it is admitted in about {_soon(scheduler, stands.ahead)}."

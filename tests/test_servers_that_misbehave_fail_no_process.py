@@ -1,4 +1,4 @@
-"""Whatever a server of the openai driver sends, the answer becomes whole, or its failure has words."""
+"""Whatever a server sends, the answer becomes whole, or its failure has words."""
 
 from __future__ import annotations
 

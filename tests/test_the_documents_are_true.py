@@ -15,6 +15,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/configuration.md",
+    "docs/engines.md",
     "docs/mcp.md",
     "docs/memory.md",
     "docs/plugins.md",

@@ -163,8 +163,8 @@ class Server:
     # ---- requests -------------------------------------------------------------------------
 
     async def stream(self, body: dict[str, Any], answer: Answer) -> AsyncIterator[tuple[str, bool]]:
-        """The answer takes what comes, and what `Answer.take` says is handed on. Closing it ends the
-        request on the server. Raises ServerGone, ServerBusy, ServerFailed, EngineRefused."""
+        """The answer takes what comes, and what `Answer.take` says is handed on. Closing it ends
+        the request on the server. Raises ServerGone, ServerBusy, ServerFailed, EngineRefused."""
         while True:
             sent = self._adapted(body)
             try:

@@ -13,7 +13,7 @@ import time
 from .. import config_files
 from ..client import Client
 from ..continuing import CONTINUE, RESUME, goes_on, resume
-from ..engine import engine_text
+from ..engine import engine_text, server_text
 from ..errors import BootFailed, Interrupted, KernelError, NoKernel, ShellError, UsageError
 from ..output import Output, columns_of, cut, harmless, seconds
 from ..verb import Context, Outcome, option, verb
@@ -119,6 +119,7 @@ async def status(ctx: Context) -> Outcome:
         f"engine     {engine.model} ({engine.driver}): {engine_text(engine)}{restarts}",
         f"requests   {engine.running} running, {engine.waiting} waiting, "
         f"{engine.tokens_per_s:.0f} tokens/s",
+        *(f"server     {server_text(one)}" for one in engine.servers),
         f"processes  {found.processes}",
         f"usage      {used.tokens_in:,} tokens in ({used.tokens_cached:,} cached), "
         f"{used.tokens_out:,} out, {used.syscalls:,} syscalls",
