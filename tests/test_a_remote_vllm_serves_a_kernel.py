@@ -120,7 +120,10 @@ def test_kill_9_of_the_kernel_loses_nothing(server: VllmServer) -> None:
     ],
 )
 def test_what_is_wrong_is_told(server: VllmServer, option: str, key: str, words: str) -> None:
-    with kernel_on(f"--endpoint={server.endpoint}", option, key=key) as kernel, kernel.wire() as wire:
+    with (
+        kernel_on(f"--endpoint={server.endpoint}", option, key=key) as kernel,
+        kernel.wire() as wire,
+    ):
         until(lambda: wire.get("status")["engine"]["state"] == "failed")
         assert words in wire.get("status")["engine"]["detail"]
 
