@@ -1,6 +1,6 @@
 """A plain server of vLLM's with the pilot: what `vllm serve` runs, started for a file of tests.
 
-It takes most of its start to import. So what starts it is a process that has imported, and is forked
+Most of its start is imports. So what starts it is a process that has imported, and is forked
 each time; and the server's EngineCore is forked in turn (`kernel/engine/vllm.py` says how).
 """
 
@@ -120,8 +120,8 @@ def start_when_told() -> None:
     import uvloop
     import vllm.v1.engine.async_llm  # noqa: F401  (what the server would import later)
     from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.entrypoints.openai.api_server import run_server
-    from vllm.entrypoints.openai.cli_args import make_arg_parser, validate_parsed_serve_args
+    from vllm.entrypoints.launchers.api_server.entry import run_server
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     options = make_arg_parser(FlexibleArgumentParser()).parse_args()
