@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from ..memory.blocks import read_blocks, rendered
 from ..syscalls.errno import EISDIR, ENOENT, did_you_mean
-from . import memory_view
+from . import memory_view, messages
 from .kernel import Kernel
 from .process import Process
 
@@ -107,3 +107,7 @@ FILES: dict[str, Callable[[Kernel, int], Awaitable[str]]] = {
     "pages": _pages,
     "blocks": _blocks,
 }
+
+
+async def listing(kernel: Kernel, path: str) -> list[messages.ProcEntry]:
+    raise ENOENT(path)

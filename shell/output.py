@@ -134,6 +134,8 @@ class Output:
         self.is_tty = sys.stdout.isatty()
         self.notes_progress = verbose or (sys.stderr.isatty() and not as_json)
         self.width = columns_of(sys.stdout) if self.is_tty else None
+        self.as_lines = False
+        """With `as_json`: a document a line, of a verb that tells as it goes."""
 
     def data(self, text: str) -> None:
         """Text of the verb's result, as it comes."""
@@ -146,8 +148,8 @@ class Output:
             self.data(text if text.endswith("\n") else text + "\n")
 
     def document(self, document: dict[str, Any]) -> None:
-        """The one JSON document of a run with `--json`."""
-        json.dump(document, sys.stdout, indent=2)
+        """The one JSON document of a run with `--json`, or the next of its lines."""
+        json.dump(document, sys.stdout, indent=None if self.as_lines else 2)
         sys.stdout.write("\n")
         sys.stdout.flush()
 

@@ -11,9 +11,9 @@ Plain dataclasses on purpose: the client must start without pydantic. The kernel
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
 Requests are in a file a topic (`processes`, `conversations`, `guests`, `memory`, `knowledge`,
-`pipes`, `supervision`, `scheduling`, `tracing`, `mounts`, `system`), which ends with all of that
-topic, and together in `requests`; `results` and `events` are what comes back. The kernel answers
-them in `kernel/answers/`, a file a topic as well.
+`pipes`, `supervision`, `scheduling`, `tracing`, `observing`, `mounts`, `system`), which ends with
+all of that topic, and together in `requests`; `results` and `events` are what comes back. The
+kernel answers them in `kernel/answers/`, a file a topic as well.
 """
 
 from __future__ import annotations
@@ -74,6 +74,21 @@ from .memory import (
     SpaceUsage,
 )
 from .mounts import ApproveMount, MountedTool, MountInfo, MountRequest, Mounts
+from .observing import (
+    History,
+    ListProc,
+    Look,
+    LookOn,
+    ObservingRequest,
+    PastCall,
+    PastTurn,
+    ProcEntry,
+    ProcessHistory,
+    Seen,
+    SeenKind,
+    Sight,
+    TurnOutcome,
+)
 from .pipes import MakePipe, PipeClose, PipeRead, PipeRequest, PipeWrite
 from .processes import (
     Attach,
@@ -173,6 +188,7 @@ __all__ = [
     "GiveFeedback",
     "GuestRequest",
     "Halt",
+    "History",
     "KernelStatus",
     "Kill",
     "KnowledgeRequest",
@@ -181,8 +197,11 @@ __all__ = [
     "ListConversations",
     "ListDocuments",
     "ListNamespaces",
+    "ListProc",
     "Logs",
+    "Look",
     "LookAtScheduler",
+    "LookOn",
     "MakePipe",
     "MemoryRequest",
     "MemoryUsage",
@@ -191,6 +210,7 @@ __all__ = [
     "MountedTool",
     "Mounts",
     "NamespaceInfo",
+    "ObservingRequest",
     "Offered",
     "OpenGuest",
     "OpenNamespace",
@@ -198,12 +218,16 @@ __all__ = [
     "PageRow",
     "PageTable",
     "Pages",
+    "PastCall",
+    "PastTurn",
     "PipeClose",
     "PipeRead",
     "PipeRequest",
     "PipeWrite",
     "PluginInfo",
     "Plugins",
+    "ProcEntry",
+    "ProcessHistory",
     "ProcessInfo",
     "ProcessRequest",
     "Ps",
@@ -223,11 +247,14 @@ __all__ = [
     "SchedulingRequest",
     "SearchConversations",
     "SearchNamespaces",
+    "Seen",
+    "SeenKind",
     "Send",
     "SetGroup",
     "SetSession",
     "ShareEngine",
     "ShowConversation",
+    "Sight",
     "SignalName",
     "SourceInfo",
     "SpaceUsage",
@@ -249,6 +276,7 @@ __all__ = [
     "TraceInfo",
     "TracingRequest",
     "Turn",
+    "TurnOutcome",
     "TurnStatus",
     "Unlink",
     "Usage",
