@@ -95,6 +95,7 @@ class _Looking:
             await self._past(one)
         if len(begun.ended) == len(set(pids)) and not ctx.args.follow:
             return
+        ctx.out.progress("looking on; Ctrl-C ends it")
         try:
             while not await self._look(begun.onlooker):
                 pass
