@@ -132,7 +132,7 @@ def test_pipes_and_shared_pages_are_in_fd(sim_kernel: KernelProcess) -> None:
         pid = wire.get(
             "spawn", interactive=True, root=str(sim_kernel.root), stdout=pipe, attach=True
         )["pid"]
-        say(wire, pid, 'call write_shared {"name": "plan", "text": "walk"}')
+        say(wire, pid, 'call shared_write {"name": "plan", "text": "walk"}')
         held = cat(sim_kernel, f"/proc/{pid}/fd")
         wire.get("kill", pid=pid, signal="KILL")
         wire.get("wait", pid=pid)

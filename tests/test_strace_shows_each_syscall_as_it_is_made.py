@@ -37,8 +37,9 @@ class Strace:
 
     def ends(self) -> list[str]:
         """Its lines, when it has ended by itself."""
-        out, err = self._process.communicate(timeout=60)
-        assert (self._process.returncode, err) == (0, "")
+        assert self._process.stdout is not None and self._process.stderr is not None
+        out = self._process.stdout.read()
+        assert (self._process.wait(60), self._process.stderr.read()) == (0, "")
         return out.splitlines()
 
     def interrupt(self) -> list[str]:
