@@ -76,9 +76,9 @@ def _turn(
         outcome=_outcome(process, last),
         answer=last.text[:BEGINNING] if last.role == "assistant" and not last.calls else "",
         inherited=inherited,
-        tokens_in=spent and spent.tokens_in,
-        tokens_cached=spent and spent.tokens_cached,
-        tokens_out=spent and spent.tokens_out,
+        tokens_in=None if spent is None else spent.tokens_in,
+        tokens_cached=None if spent is None else spent.tokens_cached,
+        tokens_out=None if spent is None else spent.tokens_out,
     )
 
 

@@ -43,7 +43,8 @@ class Selection:
     `!`."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._wanted, self._unwanted = [], []
+        self._wanted: list[str] = []
+        self._unwanted: list[str] = []
         for pattern in patterns:
             (self._unwanted if pattern[:1] == "!" else self._wanted).append(pattern.lstrip("!"))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ SECRET = "the key is under the mat"
 def family(sim_kernel: KernelProcess) -> Iterator[dict[str, int]]:
     """An agent that has made a call, a child of its, and a stranger."""
     with sim_kernel.wire() as wire:
-        common = {"interactive": True, "root": str(sim_kernel.root), "attach": True}
+        common: dict[str, Any] = {"interactive": True, "root": str(sim_kernel.root), "attach": True}
         pids = {"agent": wire.get("spawn", name="father", limits={"children": 3}, **common)["pid"]}
         say(wire, pids["agent"], "call now {}")
         pids["child"] = wire.get(

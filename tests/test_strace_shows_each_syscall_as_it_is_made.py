@@ -218,6 +218,22 @@ def test_a_group_is_seen_and_nobody_else(sim_kernel: KernelProcess) -> None:
     assert {line.split()[0] for line in shown} == {f"[{pid}]", f"[{child}]"}
 
 
+def test_children_that_are_there_already_are_followed_too(sim_kernel: KernelProcess) -> None:
+    with agent(sim_kernel) as (wire, pid), agent(sim_kernel) as (elsewhere, other):
+        children = [
+            one.get("fork", pid=parent, interactive=True, attach=True)["pid"]
+            for one, parent in ((wire, pid), (elsewhere, other))
+        ]
+        strace = Strace(sim_kernel, "-f", pid, other)
+        tell(wire, children[0], "call now {}")
+        tell(elsewhere, children[1], "call now {}")
+        for one, child, parent in zip((wire, elsewhere), children, (pid, other), strict=True):
+            end(one, child)
+            end(one, parent)
+        shown = strace.ends()
+    assert all(any(f"[{child}] now() = " in line for line in shown) for child in children), shown
+
+
 def test_a_call_that_is_cut_off_says_so(sim_kernel: KernelProcess) -> None:
     with agent(sim_kernel) as (wire, pid):
         strace = Strace(sim_kernel, pid)

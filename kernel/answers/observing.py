@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import assert_never
 
 from ...syscalls.errno import EAGAIN, EINVAL, ENOENT
@@ -38,7 +39,7 @@ async def _look_on(
         raise EINVAL("no process is named")
     for pid in request.pids:
         if pid not in kernel.table:
-            await memory_view.look(kernel, lambda c, pid=pid: memory_view.life(c, pid))
+            await memory_view.look(kernel, partial(memory_view.life, pid=pid))
     if len(kernel.onlookers) >= MOST_ONLOOKERS:
         raise EAGAIN(f"{MOST_ONLOOKERS} are looking on, which is the limit")
     # From here on nothing is awaited: no event is missed, and none seen of who has ended.

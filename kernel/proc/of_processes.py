@@ -159,13 +159,12 @@ async def _limits(kernel: Kernel, process: Process) -> str:
         "depth": sum(1 for _ in kernel.table.ancestors(process.pid)),
         "pipes": (process.stdin is not None) + (process.stdout is not None),
     }
-    rows = [
-        (name, amounts[name], _bound(limit.soft), _bound(limit.hard))
-        for name in RESOURCES
-        for limit in [process.limits.of(name)]
-    ]
+    rows: list[tuple[object, ...]] = [LIMITS_HEADER]
+    for name in RESOURCES:
+        limit = process.limits.of(name)
+        rows.append((name, amounts[name], _bound(limit.soft), _bound(limit.hard)))
     rows.append(("budget", used.tokens, "-", "-" if process.budget is None else process.budget))
-    return "".join("\t".join(map(str, row)) + "\n" for row in (LIMITS_HEADER, *rows))
+    return "".join("\t".join(map(str, row)) + "\n" for row in rows)
 
 
 LIMITS_HEADER = ("resource", "used", "soft", "hard")

@@ -14,7 +14,7 @@ from ..verb import Context, Outcome, option, verb
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from ...kernel.messages import ProcessHistory, ProcessInfo, Seen, Sight
 
@@ -131,14 +131,14 @@ class _Looking:
         self._show(_from_pages(found))
 
 
-def _from_pages(found: ProcessHistory) -> Iterator[Seen]:
+def _from_pages(found: ProcessHistory) -> Iterator[Any]:
+    """As if they were seen now; when it ended, its pages do not tell."""
     for turn in found.turns:
         for call in turn.calls:
             common = {"pid": found.pid, "call_id": call.call_id, "name": call.name}
-            seen: Seen = Record(kind="call", at=call.at, arguments=call.arguments, **common)
-            yield seen
+            yield Record(kind="call", at=call.at, arguments=call.arguments, **common)
             if call.duration_s is not None:
-                seen = Record(
+                yield Record(
                     kind="result",
                     at=call.at + call.duration_s,
                     ok=not call.errno,
@@ -148,9 +148,7 @@ def _from_pages(found: ProcessHistory) -> Iterator[Seen]:
                     duration_s=call.duration_s,
                     **common,
                 )
-                yield seen
-    ends: Seen = Record(kind="exit", pid=found.pid, at=None, status=found.status)
-    yield ends
+    yield Record(kind="exit", pid=found.pid, at=None, status=found.status)
 
 
 class _Sink:
