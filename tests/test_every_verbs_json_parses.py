@@ -92,6 +92,13 @@ CASES: dict[str, list[tuple[str, int | None]]] = {
     "jobs": [("", 0)],
     "fg": [("%9", 1)],
     "bg": [("%9", 1)],
+    "sessions": [("", 0), ("--here -n 2", 0), ("rm", 2)],
+    "search": [("clatter", 0), ("", 2)],
+    "resume": [("{talker}", 2)],
+    "export": [("{talker}", 0), ("99999", 1)],
+    "feedback": [("{talker} good", 0), ("{talker} meh", 2)],
+    "up": [("{folder}/team.toml", 0), ("{folder}/team.toml", 1), ("{folder}/no.toml", 2)],
+    "down": [("small", 0), ("small", 1)],
     "checkpoint": [("{talker} {folder}/talk.llmos", 0), ("{talker} /no/such/folder", 1)],
     "restore": [("{folder}/talk.llmos", 0), ("{folder}/no.llmos", 1)],
     "supervise": [("{folder}/team.json", 0), ("{folder}/no.json", 2)],
@@ -117,8 +124,9 @@ CASES: dict[str, list[tuple[str, int | None]]] = {
     "halt": [("", 0)],  # it comes last, for nothing answers after it
 }
 
-OUTSIDE = [name for name, found in TABLE.items() if found.kind != "session" and name != "halt"]
-IN_SESSION = [name for name, found in TABLE.items() if found.kind == "session"]
+KINDS = {name: found.kind for name, found in TABLE.items() if name in CASES and name != "halt"}
+OUTSIDE = [name for name, kind in KINDS.items() if kind != "session"]
+IN_SESSION = [name for name, kind in KINDS.items() if kind == "session"]
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +136,7 @@ def kernel() -> Iterator[KernelProcess]:
     (kernel.plugins_dir / "noise.py").write_text(NOISE)
     (kernel.root / "doc.md").write_text("# Budget\n\nThe budget is 12.\n")
     child = {"name": "one", "task": "stay", "interactive": True}
+    (kernel.root / "team.toml").write_text('name = "small"\n[unit.one]\ninteractive = true\n')
     (kernel.root / "team.json").write_text(json.dumps({"children": [child]}))
     yield kernel.start().ready().plugin_in_use("noise")
     kernel.close()

@@ -23,7 +23,6 @@ _VERBS = """
     feedback    feedback
     keeping     checkpoint restore supervise link unlink
     teams       up down
-    memory      pages du cat fsck memory-map
     memory      pages du fsck memory-map
     knowledge   ingest kb
     syscalls    man
