@@ -118,6 +118,11 @@ CASES: dict[str, list[tuple[str, int | None]]] = {
     "shell": [("", 2)],
     "boot": [("", 1)],
     "status": [("", 0)],
+    "config": [("", 0), ("check", 0), ("get no_such", 2)],
+    "models": [("", 0), ("show no_such", None)],
+    "doctor": [("", None)],  # what it says is of the machine
+    "trust": [("--list", 0), ("/no/such/folder", None)],
+    "completions": [("bash", 0), ("tcsh", 2)],
     "help": [("", 0), ("ps", 0), ("pss", 127)],
     "exit": [],  # what it does is to leave
     "quit": [],
