@@ -10,6 +10,7 @@ from ..memory.address_space import AddressSpace
 from ..memory.swap import Statement, owner_of, share_pages, write_page
 from ..syscalls.errno import EAGAIN, EINVAL, ESRCH
 from . import records
+from .bus import Born
 from .core import checked_nice, label
 from .form import system_text
 from .limits import NO_LIMITS, Limits
@@ -209,6 +210,7 @@ class Births(Plumbing):
     def _born(self, process: Process, parent: int, after: Callable[[], None] | None) -> None:
         self._count_birth(parent)
         self.table.add(process)
+        self.bus.tell(Born(process.pid, parent, process.name))
         if after is not None:
             after()
         if process.program == "agent" and (process.space.last or len(process.mailbox)):
@@ -287,6 +289,7 @@ class Births(Plumbing):
             self.drop_if_abandoned(pipe)
         for process in processes:
             self.table.add(process)
+            self.bus.tell(Born(process.pid, process.parent, process.name))
             self._carried.add(process.accounting)
             if process.alive:
                 self.start(process)

@@ -10,6 +10,7 @@ from ..memory.draft import EMPTY
 from ..memory.swap import delete_draft
 from ..syscalls.errno import EAGAIN, EINVAL, EPERM, ESRCH
 from . import records, shared
+from .bus import Signalled
 from .core import checked_nice, label
 from .form import system_text
 from .journal import JournalError
@@ -173,6 +174,7 @@ class Control(Plumbing):
                 if signal in (Signal.TERM, Signal.KILL, Signal.XCPU, Signal.PIPE):
                     process.stopped = False
                 process.deliver(signal)
+                self.bus.tell(Signalled(process.pid, signal.name))
 
         await self.journal.commit(changes, deliver)
 

@@ -39,6 +39,7 @@ from .knowledge import Knowledge
 from .links import Links
 from .namespaces import Namespaces
 from .offering import Offering
+from .onlooker import Onlooker
 from .pipe import Pipe
 from .process import Accounting, Process
 from .recorder import Recorder
@@ -99,6 +100,7 @@ class Core(ABC):
         self.scheduler = Scheduler(policy, config.scheduler, config.scheduling)
         self.backlog = Backlog(self.scheduler, config.max_waiting)
         self.bus = Bus()
+        self.onlookers: dict[int, Onlooker] = {}
         self.links = Links()
         self.shared = SharedPages(self.table)
         self.namespaces = Namespaces(journal, self.table)

@@ -6,21 +6,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..memory.draft import EMPTY
-from ..memory.page import Page
+from ..memory.page import Call, Page
 from ..memory.quoting import cut_to
 from ..memory.swap import Statement, delete_draft, write_draft, write_page
-from . import messages, records
+from . import messages, records, turns
+from .bus import Written
 from .intake import Intake
 from .kernel import Kernel
 from .outlet import Outlet
 from .process import NOTHING, Process, State, Waiting
 
 T = TypeVar("T")
+
+CUT_OFF = "EINTR: interrupted"
+"""What an agent reads as the result of a call that a signal ended."""
 
 
 class Interrupted(Exception):
@@ -127,6 +131,7 @@ class Footing:
             if behind is not None:
                 process.space.append(behind)
             process.space.append(page, limit_tokens=limit)
+            self._kernel.bus.tell(Written(process.pid))
             if after is not None:
                 after()
 
@@ -136,6 +141,7 @@ class Footing:
                 *write_page(process.pid, process.image, page, limit),
                 records.update_progress(process),
                 *([delete_draft(process.pid)] if ends_draft else ()),
+                *([turns.begin(process, page)] if page.role == "user" else ()),
                 *said,
                 *statements,
             ],
@@ -167,6 +173,13 @@ class Footing:
         self._kernel.bus.publish(
             messages.State(process.pid, process.state.value, process.waits_for)
         )
+
+    def _tell_cut_off(self, calls: Iterable[Call]) -> None:
+        """To who looks on: these will have no result."""
+        for call in calls:
+            self._kernel.bus.tell(
+                messages.Result(self._process.pid, call.call_id, call.name, False, CUT_OFF, 0.0)
+            )
 
     def _publish_turn(self, status: messages.TurnStatus, text: str) -> None:
         turn = self._turn

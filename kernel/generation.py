@@ -17,9 +17,9 @@ from ..memory.draft import Draft
 from ..memory.page import Call
 from ..memory.pager import Pager, head
 from ..memory.swap import page_out, write_space
-from ..syscalls.table import spoken
 from . import deadlock, messages
 from .agent import Shape
+from .chat import chat_of
 from .engine.driver import (
     INTERACTIVE,
     ChatRequest,
@@ -33,7 +33,6 @@ from .engine.driver import (
     Prefill,
     Prompt,
     PromptTooLong,
-    ToolCall,
 )
 from .footing import Interrupted
 from .form import form_of
@@ -259,18 +258,6 @@ class Generation(Obedience):
 
     def _request(self) -> ChatRequest:
         process, kernel = self._process, self._kernel
-        space = process.space
-        chat, reminder = [Message("system", space.system)], False
-        for entry in space.resident:
-            page = entry.page
-            calls = tuple(
-                ToolCall(call.call_id, spoken(call.name), call.arguments) for call in page.calls
-            )
-            text = entry.shown()
-            if reminder and page.role == "user":  # one message, as every chat template wants it
-                text = f"{chat.pop().text}\n{text}"
-            reminder = page.recalled and page.role == "user"
-            chat.append(Message(page.role, text, calls, page.call_id))
         sampling = kernel.config.sampling
         if process.ending:
             longest = kernel.config.last_turn_tokens
@@ -279,7 +266,8 @@ class Generation(Obedience):
         looked_at = kernel.bus.watched(process.pid) or process.bounded or self._outlet.is_open
         together = 1 if looked_at else UNSEEN_TOKENS
         schema = process.output_schema if self._is_held else None
-        return ChatRequest(tuple(chat), kernel.tools(process), sampling, priority, together, schema)
+        chat = chat_of(process.space)
+        return ChatRequest(chat, kernel.tools(process), sampling, priority, together, schema)
 
     @property
     def _is_held(self) -> bool:

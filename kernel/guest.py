@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,8 @@ from ..memory.page import Call
 from ..memory.swap import write_page
 from ..syscalls.errno import ECANCELED, EINVAL, ENOSYS, ESRCH
 from . import messages, records
+from .bus import Written
+from .footing import CUT_OFF
 from .journal import JournalError
 from .kernel import Kernel
 from .messages import CallResult
@@ -149,7 +152,10 @@ class Guest:
             call.cancel()
 
     async def _make(self, call: Call) -> CallResult:
-        kernel = self._kernel
+        kernel, begun = self._kernel, time.monotonic()
+        arguments = json.loads(call.arguments)
+        kernel.bus.tell(messages.Call(self._process.pid, call.call_id, call.name, arguments))
+        outcome = Outcome(CUT_OFF, False)
         if kernel.effect_of(call.name) == "once":
             self._once.add(call.call_id)
             self.cannot_repeat = True
@@ -164,6 +170,12 @@ class Guest:
         finally:
             self._once.discard(call.call_id)
             self.cannot_repeat = bool(self._once)
+            took_s = time.monotonic() - begun
+            kernel.bus.tell(
+                messages.Result(
+                    self._process.pid, call.call_id, call.name, outcome.ok, outcome.text, took_s
+                )
+            )
         if self._process.bounded:
             self._process.wake_up()  # a limit may be reached
         return CallResult(outcome.ok, outcome.text)
@@ -180,6 +192,7 @@ class Guest:
             def take_place() -> None:
                 process.space.append(asked)
                 process.space.append(told)
+                kernel.bus.tell(Written(process.pid))
                 effects.take_place()
 
             statements = [

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from ..memory.draft import EMPTY
-from ..memory.page import Page
+from ..memory.page import Call, Page
 from ..memory.swap import Statement, delete_draft, write_page
-from . import agent, messages, records
-from .footing import Footing
+from . import agent, messages, records, turns
+from .bus import Written
+from .footing import CUT_OFF, Footing
 from .signals import Signal, stronger
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,9 @@ class Obedience(Footing):
             return
         statements, pages = [records.obeyed(process.pid, signal)], []
         space = process.space.fork()  # to number the pages; the process's own comes after
-        for call in space.unanswered_calls():
-            pages.append(space.new_page("tool", "EINTR: interrupted", 0, call_id=call.call_id))
+        cut_off = space.unanswered_calls()
+        for call in cut_off:
+            pages.append(space.new_page("tool", CUT_OFF, 0, call_id=call.call_id))
             space.append(pages[-1])
             statements.append(records.delete_intent(process.pid, call.call_id))
         say: Callable[[], None] | None = None
@@ -85,6 +87,7 @@ class Obedience(Footing):
         pages.append(space.new_page("user", words, kernel.engine.count_tokens(words)))
         for page in pages:
             statements += write_page(process.pid, process.image, page, None)
+        statements.append(turns.begin(process, pages[-1]))
         status, now = signal.exit_status, kernel.clock()
         await kernel.journal.commit(
             [
@@ -93,19 +96,26 @@ class Obedience(Footing):
                 records.update_progress(process),
                 records.update(process.pid, ending=status, ending_since=now),
             ],
-            lambda: self._begin_last_turn(pages, status, now, say),
+            lambda: self._begin_last_turn(pages, cut_off, status, now, say),
         )
 
     def _begin_last_turn(
-        self, pages: Sequence[Page], status: int, now: float, say: Callable[[], None] | None
+        self,
+        pages: Sequence[Page],
+        cut_off: Sequence[Call],
+        status: int,
+        now: float,
+        say: Callable[[], None] | None,
     ) -> None:
         process = self._process
         if say is not None:
             say()
         process.draft, process.ending, process.ending_since = EMPTY, status, now
         self._kernel.watch_the_clock(process)
+        self._tell_cut_off(cut_off)
         for page in pages:
             process.space.append(page)
+            self._kernel.bus.tell(Written(process.pid))
 
     def _limits_reached(self) -> list[tuple[str, bool]]:
         kernel = self._kernel
@@ -138,8 +148,9 @@ class Obedience(Footing):
         """Answer what is unanswered, then close the turn with what there is."""
         process = self._process
         for call in process.space.unanswered_calls():
-            page = self._new_page("tool", "EINTR: interrupted", call_id=call.call_id)
+            page = self._new_page("tool", CUT_OFF, call_id=call.call_id)
             await self._append(page, [records.delete_intent(process.pid, call.call_id)])
+            self._tell_cut_off([call])
         page = self._new_page("assistant", text, interrupted=True)
         await self._append(page, statements)
         self._publish_turn(status, text)

@@ -26,6 +26,7 @@ from ..memory.page import Page, Role
 from ..memory.swap import Statement, write_page
 from ..syscalls.errno import EFBIG, ENOENT, SyscallError
 from . import childspec, form, messages, records, supervision
+from .bus import Written
 from .diary import event_of, sentence, shortened
 from .intake import MAX_COLLECTED
 from .journal import JournalError
@@ -328,6 +329,7 @@ class Overseer:
 
         def take_place() -> None:
             process.space.append(page)
+            self._kernel.bus.tell(Written(process.pid))
             self._state = state
             self._kernel.bus.publish(messages.Text(process.pid, f"{page.text}\n"))
             self._publish(spec, event)

@@ -12,6 +12,7 @@ from .answers import (
     knowledge,
     memory,
     mounts,
+    observing,
     pipes,
     processes,
     scheduling,
@@ -51,6 +52,8 @@ class Service:
             return await scheduling.answer(kernel, request)
         if isinstance(request, messages.TracingRequest):
             return await tracing.answer(kernel, request, client)
+        if isinstance(request, messages.ObservingRequest):
+            return await observing.answer(kernel, request, client)
         if isinstance(request, messages.MountRequest):
             return mounts.answer(kernel, request)
         if isinstance(request, messages.SystemRequest):

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from ..memory.page import Call, Page
 from ..syscalls.errno import SyscallError
 from . import agent, form, messages, records
+from .arguments import arguments_of
 from .engine.driver import EngineError, EngineUnusable
 from .footing import Interrupted, TurnInProgress
 from .generation import Generation
@@ -135,7 +136,7 @@ class Stepper(Generation):
         self._become(State.BLOCKED, Waiting(_words(calls)))
         for call in calls:
             kernel.bus.publish(
-                messages.Call(process.pid, call.call_id, call.name, _arguments(call.arguments))
+                messages.Call(process.pid, call.call_id, call.name, arguments_of(call.arguments))
             )
         kernel.scheduler.pause(process, calls[0].name)
         self.cannot_repeat = any(kernel.effect_of(call.name) == "once" for call in calls)
@@ -202,14 +203,3 @@ class Stepper(Generation):
 def _words(calls: Sequence[Call]) -> str:
     names = ", ".join(dict.fromkeys(call.name for call in calls))
     return names if len(calls) == 1 else f"{len(calls)} calls of {names}"
-
-
-def _arguments(text: str) -> dict[str, object]:
-    """For showing: the arguments as an object, also when the model wrote something else."""
-    from pydantic_core import from_json
-
-    with contextlib.suppress(ValueError):
-        parsed = from_json(text)
-        if isinstance(parsed, dict):
-            return parsed
-    return {"arguments": text}

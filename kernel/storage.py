@@ -13,6 +13,7 @@ from . import (
     scheduling_choices,
     shared,
     timers,
+    turns,
 )
 from .journal import Journal
 
@@ -20,7 +21,7 @@ from .journal import Journal
 def open_journal(path: Path) -> Journal:
     """Raises JournalError."""
     rooms = (
-        *(records, conversation_records, links, pipe_records, shared, timers, scheduling_choices),
-        *(swap, blocks, notes, knowledge_store),
+        *(records, conversation_records, links, pipe_records, shared, timers, turns),
+        *(scheduling_choices, swap, blocks, notes, knowledge_store),
     )
     return Journal(path, *(room.SCHEMA for room in rooms))

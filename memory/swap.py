@@ -297,6 +297,16 @@ def read_pages(
     return [_read(pid, row) for row in rows]
 
 
+def read_owners(connection: sqlite3.Connection, pid: int, image: int) -> dict[int, str]:
+    """Who wrote each page of a process, by its number: before a fork it was another one."""
+    rows = connection.execute(
+        "SELECT page_table.vpn, owner FROM page_table JOIN frame ON frame.id = page_table.frame"
+        " WHERE pid = ? AND image = ?",
+        (pid, image),
+    )
+    return dict(rows.fetchall())
+
+
 def read_table(
     connection: sqlite3.Connection, pid: int, image: int, num_pages: int
 ) -> list[tuple[int, StoredPage]]:

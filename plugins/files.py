@@ -31,21 +31,29 @@ Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1, le=2000)]
 
 
-@syscall(needs="fs.read", effect="pure")
+PROC = re.compile(r"/+(\./+)*proc(/|$)")
+"""The kernel's own files, whatever the process's folder is."""
+
+
+@syscall(needs=("fs.read", "proc.read"), effect="pure")
 def list_files(ctx: Context, path: str = ".") -> str:
     """List the files in a folder.
 
     The names of folders end in a slash. Names that begin with a dot are left out, as `ls` does;
     they can be read all the same.
     """
+    if PROC.match(path):
+        return "\n".join(ctx.list_proc(path))
     with Beneath(ctx.root) as root:
         names = [name for name in root.names(path) if not name.startswith(".")]
     return "\n".join(names) or "(empty)"
 
 
-@syscall(needs="fs.read", effect="pure")
+@syscall(needs=("fs.read", "proc.read"), effect="pure")
 def read_file(ctx: Context, path: str) -> str:
     """Read a text file."""
+    if PROC.match(path):
+        return ctx.read_proc(path)
     with Beneath(ctx.root) as root:
         return _whole(root, path)
 

@@ -124,13 +124,18 @@ async def follow_turn(ctx: Context, info: ProcessInfo, view: TurnView) -> Outcom
     while True:
         event = await ctx.event(info.pid)
         view.show(event)
-        document = {"pid": info.pid, "turn": "exit", "status": 0}
+        document: dict[str, Any] = {"pid": info.pid, "turn": "exit", "status": 0}
         if event.event == "exit":
             document |= {"status": event.status, "output": event.output}
+            if event.status:
+                document["error"] = explained(_exited(info.pid, event.status))
             return Outcome(document, status=event.status)
         if event.event == "turn" and info.interactive:
             status = 0 if event.status == "done" else 1
             document |= {"turn": event.status, "status": status, "output": event.text}
+            if status:
+                failure = KernelError("EFAIL", f"the turn of process {info.pid}: {event.status}")
+                document["error"] = explained(failure)
             return Outcome(document, status=status)
 
 
@@ -147,14 +152,18 @@ def ended(ctx: Context, info: ExitInfo, status: int, *, shown: bool) -> Outcome:
         "usage": info.usage,
     }
     if status:
-        failure = KernelError(
-            "ETIME" if status == EXIT_TIMEOUT else "EXIT",
-            f"process {info.pid} exited with {status_text(status)}",
-            f"llmos logs {info.pid} shows what it read and said",
-        )
-        document |= {"ok": False, "error": explained(failure)}
+        document |= {"ok": False, "error": explained(_exited(info.pid, status))}
         ctx.out.progress(f"[{info.pid}] exit {status_text(status)}")
     return Outcome(document, "" if shown else output, status)
+
+
+def _exited(pid: int, status: int) -> KernelError:
+    """Of a process that has failed."""
+    return KernelError(
+        "ETIME" if status == EXIT_TIMEOUT else "EXIT",
+        f"process {pid} exited with {status_text(status)}",
+        f"llmos logs {pid} shows what it read and said",
+    )
 
 
 def status_text(status: int) -> str:

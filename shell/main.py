@@ -83,22 +83,25 @@ def _interrupted() -> ShellError:
 
 
 def _verb(argv: list[str], out: Output) -> int:
-    found = _found(argv)
+    found = _found(argv, out)
     args, rest = parse(found, argv[1:])
-    out = Output(as_json=args.json, verbose=args.verbose)
+    first, out = out, Output(as_json=args.json, verbose=args.verbose)
+    out.share_stdout(first)
     with OneShot(args, rest, out, Paths(args.state_dir)) as ctx:
         outcome = run_to_end(found.handler(ctx))
     show(outcome, out)
     return outcome.status
 
 
-def _found(argv: list[str]) -> Verb:
-    """A verb of ours, or else of a plugin's."""
+def _found(argv: list[str], out: Output) -> Verb:
+    """A verb of ours, or else of a plugin's, whose code may print as it likes."""
     try:
         return find(argv[0])
     except UnknownVerb:
         from .extensions import find as find_of_plugin
 
+        if out.as_json:
+            out.keep_stdout()
         own = argv[argv.index("--state-dir") + 1 :] if "--state-dir" in argv else []
         found = find_of_plugin(argv[0], Paths(own[0] if own else None))
         if found is None or found.kind == "session":

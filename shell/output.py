@@ -134,6 +134,20 @@ class Output:
         self.is_tty = sys.stdout.isatty()
         self.notes_progress = verbose or (sys.stderr.isatty() and not as_json)
         self.width = columns_of(sys.stdout) if self.is_tty else None
+        self.as_lines = False
+        """With `as_json`: a document a line, of a verb that tells as it goes."""
+        self._stream: TextIO | None = None
+
+    def keep_stdout(self) -> None:
+        """From here on stdout is for this output alone; what anything else writes there, a plugin
+        or a program that it starts, comes out on stderr."""
+        sys.stdout.flush()
+        self._stream = os.fdopen(os.dup(1), "w", errors="replace")
+        os.dup2(2, 1)
+
+    def share_stdout(self, other: Output) -> None:
+        """Write where another one does."""
+        self._stream = other._stream
 
     def data(self, text: str) -> None:
         """Text of the verb's result, as it comes."""
@@ -146,10 +160,11 @@ class Output:
             self.data(text if text.endswith("\n") else text + "\n")
 
     def document(self, document: dict[str, Any]) -> None:
-        """The one JSON document of a run with `--json`."""
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        """The one JSON document of a run with `--json`, or the next of its lines."""
+        stream = self._stream or sys.stdout
+        json.dump(document, stream, indent=None if self.as_lines else 2)
+        stream.write("\n")
+        stream.flush()
 
     def note(self, text: str) -> None:
         """A line for people, on stderr."""

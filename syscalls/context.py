@@ -110,6 +110,17 @@ class Context(AnyContext):
         text: str = self._line().ask("secret", name=name)
         return text
 
+    def read_proc(self, path: str) -> str:
+        """A file of `/proc`, of the calling process (`/proc/self/usage`) or of one below it. Needs
+        `proc.read`."""
+        text: str = self._line().ask("read_proc", path=path)
+        return text
+
+    def list_proc(self, path: str) -> list[str]:
+        """The names in a folder of `/proc`. Needs `proc.read`."""
+        names: list[str] = self._line().ask("list_proc", path=path)
+        return names
+
 
 @dataclass(frozen=True, slots=True)
 class AsyncContext(AnyContext):
@@ -134,6 +145,17 @@ class AsyncContext(AnyContext):
         """A secret that the user has given to this plugin. Needs `secret:NAME`."""
         text: str = await self._line().ask_async("secret", name=name)
         return text
+
+    async def read_proc(self, path: str) -> str:
+        """A file of `/proc`, of the calling process (`/proc/self/usage`) or of one below it. Needs
+        `proc.read`."""
+        text: str = await self._line().ask_async("read_proc", path=path)
+        return text
+
+    async def list_proc(self, path: str) -> list[str]:
+        """The names in a folder of `/proc`. Needs `proc.read`."""
+        names: list[str] = await self._line().ask_async("list_proc", path=path)
+        return names
 
 
 def as_context(kind: type[AnyContext], ctx: AnyContext) -> AnyContext:

@@ -61,6 +61,8 @@ class Desk:
             "wait": self._wait,
             "ask": self._ask,
             "secret": self._secret,
+            "read_proc": self._read_proc,
+            "list_proc": self._list_proc,
         }
         if what not in answers:
             raise ENOSYS(f"the kernel cannot be asked to {what}")
@@ -83,6 +85,14 @@ class Desk:
     async def _secret(self, name: str) -> str:
         self._check(f"secret:{name}")
         return self._secret_of(self._spec.plugin, str(name))
+
+    async def _read_proc(self, path: str) -> str:
+        self._check("proc.read")
+        return await self._kernel().read_proc(str(path))
+
+    async def _list_proc(self, path: str) -> list[str]:
+        self._check("proc.read")
+        return await self._kernel().list_proc(str(path))
 
     def _kernel(self) -> KernelServices:
         if self._services is None:

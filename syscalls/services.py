@@ -239,6 +239,19 @@ class CallServices(Protocol):
         ...
 
 
+class ProcServices(Protocol):
+    """`/proc`, as far as the caller sees it: itself, and what is below it. Both raise ENOENT,
+    EPERM, ESRCH."""
+
+    async def read_proc(self, path: str) -> str:
+        """Raises EISDIR."""
+        ...
+
+    async def list_proc(self, path: str) -> list[str]:
+        """The names in a folder; those of folders end in a slash. Raises ENOTDIR."""
+        ...
+
+
 class KernelServices(
     CallServices,
     ProcessServices,
@@ -247,6 +260,7 @@ class KernelServices(
     SharedServices,
     MemoryServices,
     NoteServices,
+    ProcServices,
     Protocol,
 ):
     """What the kernel does for a built-in syscall, on behalf of the process that calls it.

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 
 import pytest
 
 from harness import KernelProcess
+from llmos.shell.verbs.help import STATUSES
+from real import until
+from terminal import Terminal
 
 MISTYPED = [
     # (line, exit status, what stderr says)
@@ -134,3 +140,101 @@ def test_help_and_version() -> None:
         assert run.returncode == 0
         assert run.stdout
         assert run.stderr == ""
+
+
+# ---- the whole table -------------------------------------------------------------------------
+
+
+def started(kernel: KernelProcess, *arguments: str) -> str:
+    return kernel.llmos("spawn", *arguments).stdout.strip()
+
+
+def killed(kernel: KernelProcess, signal_name: str) -> int:
+    pid = started(kernel, "-i")
+    kernel.llmos("kill", pid, "-s", signal_name)
+    return kernel.llmos("wait", pid).returncode
+
+
+def without_a_kernel(kernel: KernelProcess) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        return kernel.llmos("ps", "--state-dir", folder).returncode
+
+
+def no_room(kernel: KernelProcess) -> int:
+    pid = started(kernel, "-i", "--limit", "children=0")
+    return kernel.llmos("spawn", "--parent", pid, "hello").returncode
+
+
+def unfit(kernel: KernelProcess) -> int:
+    (kernel.root / "taken").mkdir(exist_ok=True)
+    return kernel.llmos("plugin", "new", "taken").returncode
+
+
+def interrupted(kernel: KernelProcess) -> int:
+    """Ctrl-C, as soon as the first words of the answer are there."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "llmos", "run", "--stream", "count 100000"],
+        env=kernel.env,
+        cwd=kernel.root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert run.stdout is not None and run.stdout.read(1) == b"1"
+    run.send_signal(signal.SIGINT)
+    run.stdout.read()
+    return run.wait(60)
+
+
+def nobody_reads(kernel: KernelProcess) -> int:
+    with kernel.wire() as wire:
+        pipe = wire.get("pipe")["pipe"]
+        task = {"task": "count 100000", "root": str(kernel.root), "stdout": pipe}
+        pid = wire.get("spawn", **task)["pid"]
+        wire.get("pipe_read", pipe=pipe, limit=10)
+        wire.get("pipe_close", pipe=pipe, end="read")
+        return kernel.llmos("wait", str(pid)).returncode
+
+
+def stopped(kernel: KernelProcess) -> int:
+    """Ctrl-Z in the interactive shell, which tells the status as part of the document."""
+    command = [sys.executable, "-m", "llmos"]
+    with Terminal(command, env=kernel.env, cwd=kernel.root) as terminal:
+        terminal.wait_for("llmos>")
+        terminal.enter("run --json call receive {}")
+        with kernel.wire() as wire:
+            until(lambda: any(one["waits_for"] == "receive" for one in wire.get("ps")["processes"]))
+        terminal.key("ctrl-z")
+        text = terminal.wait_for(r"^\}$")
+        document = json.loads(text[text.index("\n{") : text.rindex("\n}") + 2])
+        assert document["ok"] is False
+        kernel.llmos("kill", str(document["pid"]), "-s", "KILL")
+    return int(document["status"])
+
+
+ENDS: dict[int, Callable[[KernelProcess], int]] = {
+    0: lambda kernel: kernel.llmos("run", "hello").returncode,
+    1: lambda kernel: kernel.llmos("logs", "99999").returncode,
+    2: lambda kernel: kernel.llmos("kill", "x").returncode,
+    69: without_a_kernel,
+    75: no_room,
+    77: lambda kernel: kernel.llmos("kill", "1").returncode,
+    78: unfit,
+    124: lambda kernel: kernel.llmos("run", "--timeout", "0.2", "count 100000").returncode,
+    127: lambda kernel: kernel.llmos("pss").returncode,
+    130: interrupted,
+    137: lambda kernel: killed(kernel, "KILL"),
+    141: nobody_reads,
+    143: lambda kernel: killed(kernel, "TERM"),
+    147: stopped,
+    152: lambda kernel: kernel.llmos("run", "--limit", "tokens=30", "count 100000").returncode,
+}
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_each_status_of_the_table_is_given(sim_kernel: KernelProcess, status: int) -> None:
+    assert ENDS[status](sim_kernel) == status
+
+
+def test_help_tells_of_these_and_no_others() -> None:
+    assert {int(number) for number in re.findall(r"\b\d+\b", STATUSES)} == set(ENDS)

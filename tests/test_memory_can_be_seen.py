@@ -110,8 +110,8 @@ def test_proc_has_a_folder_for_each_process(kernel: KernelProcess) -> None:
     ("path", "words"),
     [
         ("/proc/2/stats", "did you mean status?"),
-        ("/proc/2", "there are status, pages, blocks in it"),
-        ("/proc", "of the processes 1 2 3"),
+        ("/proc/2", "there are status, context, pages, blocks, "),
+        ("/proc", "there are 1, 2, 3, engine, "),
         ("/proc/999/status", "no process 999"),
         ("/etc/passwd", "there is no /etc/passwd"),
     ],

@@ -25,6 +25,7 @@ DOCUMENTS = (
     "docs/teams.md",
     "docs/sessions.md",
     "docs/scripting.md",
+    "docs/seeing.md",
     "docs/tracing.md",
     "pilot/MODEL_CARD.md",
 )

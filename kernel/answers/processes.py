@@ -22,8 +22,8 @@ async def answer(kernel: Kernel, request: messages.ProcessRequest, client: Clien
     match request:
         case messages.Ps():
             return {"processes": listing.columns(kernel.table, kernel.scheduler)}
-        case messages.Logs(pid):
-            return await _logs(kernel, pid)
+        case messages.Logs(pid, first):
+            return await _logs(kernel, pid, first)
         case messages.Spawn():
             return await _spawn(kernel, request, client)
         case messages.Fork():
@@ -131,14 +131,15 @@ async def _wait(kernel: Kernel, pid: int, timeout_s: float | None) -> messages.E
     return ended
 
 
-async def _logs(kernel: Kernel, pid: int) -> dict[str, list[messages.PageInfo]]:
+async def _logs(kernel: Kernel, pid: int, first: int) -> dict[str, object]:
     """Out of swap, so that ended and reaped processes can be read too."""
     record = await kernel.journal.read(lambda c: read_process(c, pid))
     if record is None:
         raise ESRCH(f"no process {pid}, and there never was one")
     image = record.image
-    pages = await kernel.journal.read(lambda c: read_pages(c, pid, image))
+    pages = await kernel.journal.read(lambda c: read_pages(c, pid, image, first))
     return {
+        "image": image,
         "pages": [
             messages.PageInfo(
                 vpn=stored.page.vpn,
@@ -152,7 +153,7 @@ async def _logs(kernel: Kernel, pid: int) -> dict[str, list[messages.PageInfo]]:
                 created=stored.page.created,
             )
             for stored in pages
-        ]
+        ],
     }
 
 

@@ -11,9 +11,9 @@ Plain dataclasses on purpose: the client must start without pydantic. The kernel
 arrives against these very classes with a pydantic `TypeAdapter` (`kernel/server.py`).
 
 Requests are in a file a topic (`processes`, `conversations`, `guests`, `memory`, `knowledge`,
-`pipes`, `supervision`, `scheduling`, `tracing`, `mounts`, `system`), which ends with all of that
-topic, and together in `requests`; `results` and `events` are what comes back. The kernel answers
-them in `kernel/answers/`, a file a topic as well.
+`pipes`, `supervision`, `scheduling`, `tracing`, `observing`, `mounts`, `system`), which ends with
+all of that topic, and together in `requests`; `results` and `events` are what comes back. The
+kernel answers them in `kernel/answers/`, a file a topic as well.
 """
 
 from __future__ import annotations
@@ -74,6 +74,21 @@ from .memory import (
     SpaceUsage,
 )
 from .mounts import ApproveMount, MountedTool, MountInfo, MountRequest, Mounts
+from .observing import (
+    History,
+    ListProc,
+    Look,
+    LookOn,
+    ObservingRequest,
+    PastCall,
+    PastTurn,
+    ProcEntry,
+    ProcessHistory,
+    Seen,
+    SeenKind,
+    Sight,
+    TurnOutcome,
+)
 from .pipes import MakePipe, PipeClose, PipeRead, PipeRequest, PipeWrite
 from .processes import (
     Attach,
@@ -174,6 +189,7 @@ __all__ = [
     "GiveFeedback",
     "GuestRequest",
     "Halt",
+    "History",
     "KernelStatus",
     "Kill",
     "KnowledgeRequest",
@@ -182,8 +198,11 @@ __all__ = [
     "ListConversations",
     "ListDocuments",
     "ListNamespaces",
+    "ListProc",
     "Logs",
+    "Look",
     "LookAtScheduler",
+    "LookOn",
     "MakePipe",
     "MemoryRequest",
     "MemoryUsage",
@@ -192,6 +211,7 @@ __all__ = [
     "MountedTool",
     "Mounts",
     "NamespaceInfo",
+    "ObservingRequest",
     "Offered",
     "OpenGuest",
     "OpenNamespace",
@@ -199,12 +219,16 @@ __all__ = [
     "PageRow",
     "PageTable",
     "Pages",
+    "PastCall",
+    "PastTurn",
     "PipeClose",
     "PipeRead",
     "PipeRequest",
     "PipeWrite",
     "PluginInfo",
     "Plugins",
+    "ProcEntry",
+    "ProcessHistory",
     "ProcessInfo",
     "ProcessRequest",
     "Ps",
@@ -224,12 +248,15 @@ __all__ = [
     "SchedulingRequest",
     "SearchConversations",
     "SearchNamespaces",
+    "Seen",
+    "SeenKind",
     "Send",
     "ServerInfo",
     "SetGroup",
     "SetSession",
     "ShareEngine",
     "ShowConversation",
+    "Sight",
     "SignalName",
     "SourceInfo",
     "SpaceUsage",
@@ -251,6 +278,7 @@ __all__ = [
     "TraceInfo",
     "TracingRequest",
     "Turn",
+    "TurnOutcome",
     "TurnStatus",
     "Unlink",
     "Usage",

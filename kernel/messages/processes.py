@@ -19,9 +19,11 @@ class Ps:
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """→ `{"pages": [PageInfo, …]}`: all that the process ever read or said, oldest first."""
+    """→ `{"pages": [PageInfo, …], "image": 0}`: all that the process ever read or said, oldest
+    first, from page `first` on. With each exec it begins anew, and `image` counts them."""
 
     pid: int
+    first: int = 0
     op: Literal["logs"] = "logs"
 
 

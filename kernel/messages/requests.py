@@ -7,6 +7,7 @@ from .guests import GuestRequest
 from .knowledge import KnowledgeRequest
 from .memory import MemoryRequest
 from .mounts import MountRequest
+from .observing import ObservingRequest
 from .pipes import PipeRequest
 from .processes import ProcessRequest
 from .scheduling import SchedulingRequest
@@ -24,6 +25,7 @@ Request = (
     | KnowledgeRequest
     | SchedulingRequest
     | TracingRequest
+    | ObservingRequest
     | MountRequest
     | SystemRequest
 )

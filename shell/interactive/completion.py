@@ -14,8 +14,10 @@ from ..errors import Interrupted, ShellError
 from ..job import Job
 from ..paths import Paths
 from ..verb import COMMON, TABLE, Arg, Verb
+from ..verbs.past import ROLES
 from ..verbs.processes import SORTS, STATES
 from ..verbs.signalling import SIGNALS
+from .proc_paths import proc_paths
 
 
 class VerbCompleter(Completer):
@@ -68,6 +70,8 @@ class VerbCompleter(Completer):
             if kind == "session":
                 found = (await self._client.ask("conversations", limit=50)).conversations
                 return [(str(info.id), info.begins) for info in found]
+            if kind == "proc":
+                return await proc_paths(self._client.ask, word)
             if kind == "policy":
                 return [(name, "") for name in (await self._client.ask("scheduler")).policies]
             if kind in ("syscall", "syscalls"):
@@ -95,6 +99,7 @@ _FIXED: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "signal": lambda: [(name, words) for name, (_, words) in SIGNALS.items()],
     "column": lambda: [(name, "") for name in SORTS],
     "state": lambda: [(name, "") for name in STATES],
+    "role": lambda: [(name, "") for name in ROLES],
     "limit": lambda: [(f"{name}=", "") for name in RESOURCES],
 }
 """What is the same on every kernel."""

@@ -10,7 +10,10 @@ from ..verb import TABLE
 _VERBS = """
     running     run spawn fork exec send attach
     pipeline    pipe
-    processes   ps limits logs
+    processes   ps limits
+    past        logs history
+    strace      strace
+    proc        ls cat
     scheduling  scheduler why
     tracing     trace tune
     signalling  kill stop cont renice setpgid wait
@@ -20,7 +23,7 @@ _VERBS = """
     feedback    feedback
     keeping     checkpoint restore supervise link unlink
     teams       up down
-    memory      pages du cat fsck memory-map
+    memory      pages du fsck memory-map
     knowledge   ingest kb
     syscalls    man
     plugins     plugins plugin

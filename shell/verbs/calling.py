@@ -37,8 +37,10 @@ async def call(ctx: Context) -> Outcome:
     document = {"pid": guest.pid, "text": result.text}
     if result.ok:
         return Outcome(document, result.text)
-    errno = result.text.partition(":")[0]
-    ctx.out.note(result.text)
+    errno, _, words = result.text.partition(": ")
+    if not ctx.out.as_json:
+        ctx.out.note(result.text)
+    document["error"] = {"code": errno, "message": words, "hint": ""}
     return Outcome(document, "", EXIT_OF_ERRNO.get(errno, EXIT_FAILED))
 
 

@@ -1,4 +1,4 @@
-"""The verbs that look at memory: pages, du, cat, fsck, memory-map."""
+"""The verbs that look at memory: pages, du, fsck, memory-map."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 BAR = 30
 UNITS = ("B", "kB", "MB", "GB")
-
-PATH = option("path", metavar="PATH", help="such as /proc/2/status")
 
 
 @verb(
@@ -119,12 +117,6 @@ def size_text(num_bytes: float) -> str:
         num_bytes, power = num_bytes / 1000, power + 1
     digits = 1 if power and num_bytes < 10 else 0
     return f"{num_bytes:.{digits}f} {UNITS[power]}"
-
-
-@verb("cat", "show a file of /proc: /proc/PID/status, /proc/PID/pages, /proc/PID/blocks", PATH)
-async def cat(ctx: Context) -> Outcome:
-    text = (await ctx.ask("cat", path=ctx.args.path)).text
-    return Outcome({"path": ctx.args.path, "text": text}, text)
 
 
 @verb("fsck", "check that every page is there, and is what was written")

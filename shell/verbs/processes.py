@@ -1,4 +1,4 @@
-"""The verbs that look at processes: ps, limits, logs."""
+"""The verbs that look at processes: ps, limits."""
 
 from __future__ import annotations
 
@@ -283,21 +283,7 @@ def _told(name: str, amount: float | None) -> str:
     return seconds(amount) if name.endswith("_s") else f"{amount:,.0f}"
 
 
-# ---- logs --------------------------------------------------------------------------------------
-
-
-@verb(
-    "logs",
-    "show all that a process read and said",
-    PID,
-    option("-n", type=int, metavar="N", help="only the last N pages"),
-)
-async def logs(ctx: Context) -> Outcome:
-    listed = await ctx.ask("logs", pid=ctx.args.pid)
-    pages: list[PageInfo] = listed.pages
-    if ctx.args.n is not None:
-        pages = pages[-ctx.args.n :] if ctx.args.n > 0 else []
-    return Outcome({"pages": pages}, "\n\n".join(page_text(page) for page in pages))
+# ---- pages -------------------------------------------------------------------------------------
 
 
 def page_text(page: PageInfo) -> str:
