@@ -262,7 +262,8 @@ class Generation(Obedience):
         looked_at = kernel.bus.watched(process.pid) or process.bounded or self._outlet.is_open
         together = 1 if looked_at else UNSEEN_TOKENS
         schema = process.output_schema if self._is_held else None
-        return ChatRequest(tuple(chat), kernel.tools(process), sampling, priority, together, schema)
+        tools, owner = kernel.tools(process), process.pid
+        return ChatRequest(tuple(chat), tools, sampling, priority, together, schema, owner)
 
     @property
     def _is_held(self) -> bool:
