@@ -11,6 +11,7 @@ _VERBS = """
     running     run spawn fork exec send attach
     pipeline    pipe
     processes   ps limits logs
+    top         top
     scheduling  scheduler why
     tracing     trace tune
     signalling  kill stop cont renice setpgid wait
