@@ -50,7 +50,9 @@ def _report(scheduler: Any) -> Any:
     managers = scheduler.kv_cache_manager.coordinator.single_type_managers
     total = pool.num_gpu_blocks - 1  # one is a placeholder
     of = {
-        one.request_id: sum(len(manager.req_to_blocks.get(one.request_id, ())) for manager in managers)
+        one.request_id: sum(
+            len(manager.req_to_blocks.get(one.request_id, ())) for manager in managers
+        )
         for one in scheduler.running
     }
     report = {

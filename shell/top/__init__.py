@@ -1,1 +1,2 @@
-"""`llmos top`: what is read and how it is laid out (`model`), as text (`batch`), on a screen (`app`)."""
+"""`llmos top`: what the kernel says (`reading`), which of it is shown (`model`), as text (`batch`)
+and on a screen (`app`)."""

@@ -22,9 +22,6 @@ from .model import BY_NAME, COLUMNS, View, fitted, gauges
 from .reading import Reading
 from .screens import Line, Menu, Pane
 
-MANY_ROWS = 2000
-"""With more, a reading takes the client a good part of the time between two."""
-
 KEYS = (
     ("F1 ?", "this help"),
     ("F4 /", "show only rows with these words"),
@@ -268,9 +265,7 @@ class Top(App[None]):
     async def action_why(self) -> None:
         row = self._list.row
         if row is not None:
-            await self._pane(
-                f"Why {row.info.pid} waits", detail.why(self._client, row.info.pid)
-            )
+            await self._pane(f"Why {row.info.pid} waits", detail.why(self._client, row.info.pid))
 
     async def _pane(self, title: str, text: detail.Text) -> None:
         try:

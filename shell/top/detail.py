@@ -32,11 +32,17 @@ async def everything(client: AsyncClient, row: Row) -> str:
     budget = "no budget" if info.budget is None else f"{info.tokens_left:,} of {info.budget:,} left"
     lines = [
         ("name", f"{row.name} ({info.program})"),
-        ("state", f"{info.state}{', thrashing' if info.thrashing else ''}, {age_of_text(info)}"),
+        ("state", f"{info.state}{', thrashing' if info.thrashing else ''}, {_age(info)}"),
         ("tree", f"parent {info.parent}, group {info.group}, session {info.session}"),
-        ("tokens", f"{used.tokens_in:,} in ({used.tokens_cached:,} cached), {used.tokens_out:,} out"),
+        (
+            "tokens",
+            f"{used.tokens_in:,} in ({used.tokens_cached:,} cached), {used.tokens_out:,} out",
+        ),
         ("engine", f"{seconds(used.engine_s)}, {used.syscalls:,} syscalls, nice {info.nice}"),
-        ("pages", f"{info.pages:,}, {info.pages_evicted:,} of them evicted, {info.faults:,} faults"),
+        (
+            "pages",
+            f"{info.pages:,}, {info.pages_evicted:,} of them evicted, {info.faults:,} faults",
+        ),
         ("budget", budget),
         ("limits", limits_text(info.limits) or "none"),
     ]
@@ -47,5 +53,5 @@ async def everything(client: AsyncClient, row: Row) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def age_of_text(info: Any) -> str:
+def _age(info: Any) -> str:
     return f"begun {seconds(age_of(info))} ago"

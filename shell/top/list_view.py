@@ -5,9 +5,11 @@ A widget of a line each, or textual's own table, would take a second for ten tho
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.segment import Segment
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
 class ProcessList(ScrollView, can_focus=True):
     """The rows of a reading, with a cursor that stays on its process when they are sorted anew."""
 
-    COMPONENT_CLASSES = {"cursor", "header", "running", "waiting", "gone", "alarming"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "cursor",
+        "header",
+        "running",
+        "waiting",
+        "gone",
+        "alarming",
+    }
     DEFAULT_CSS = """
     ProcessList { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     ProcessList > .header { text-style: bold reverse; }
@@ -35,19 +44,16 @@ class ProcessList(ScrollView, can_focus=True):
     ProcessList > .gone { color: $text-disabled; }
     ProcessList > .alarming { color: $text-error; text-style: bold; }
     """
-    BINDINGS = [
-        ("up", "move(-1)"),
-        ("down", "move(1)"),
-        ("pageup", "page(-1)"),
-        ("pagedown", "page(1)"),
-        ("home", "move(-1000000)"),
-        ("end", "move(1000000)"),
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "move(-1000000)", show=False),
+        Binding("end", "move(1000000)", show=False),
     ]
 
     cursor: reactive[int] = reactive(0)
-
-    class Chosen(Message):
-        """A row was clicked."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -64,7 +64,9 @@ def _waits_for(row: Row) -> str:
 
 
 def _short(duration_s: float) -> str:
-    return "-" if not duration_s else f"{duration_s:.1f}s" if duration_s < 60 else f"{duration_s:.0f}s"
+    return (
+        "-" if not duration_s else f"{duration_s:.1f}s" if duration_s < 60 else f"{duration_s:.0f}s"
+    )
 
 
 def _kv(row: Row) -> int:
@@ -85,7 +87,9 @@ COLUMNS = (
         "what it does; ! if it thrashes",
         to_right=False,
     ),
-    Column("nice", "NI", 3, 50, lambda r: str(r.info.nice), lambda r: r.info.nice, "how nice it is"),
+    Column(
+        "nice", "NI", 3, 50, lambda r: str(r.info.nice), lambda r: r.info.nice, "how nice it is"
+    ),
     Column(
         *("rate", "TOK/S", 6, 90, lambda r: "-" if r.rate is None else f"{r.rate:.1f}"),
         lambda r: r.rate or 0.0,
@@ -165,7 +169,9 @@ def layout(width: int) -> list[tuple[Column, int]]:
         share = left // (len(growing) - index)
         widths[name] += share
         left -= share
-    return [(BY_NAME[name], widths[name]) for name in (one.name for one in COLUMNS) if name in chosen]
+    return [
+        (BY_NAME[name], widths[name]) for name in (one.name for one in COLUMNS) if name in chosen
+    ]
 
 
 def fitted(text: str, width: int, *, to_right: bool = False) -> str:
@@ -211,7 +217,7 @@ class View:
     def words(self) -> str:
         """The choice, for a line of status."""
         order = " reversed" if self.reverse else ""
-        parts = [f"by {self.sort}{order}", *(["tree"] if self.tree else [])]
+        parts = [f"sorted by {self.sort}{order}", *(["tree"] if self.tree else [])]
         return ", ".join([*parts, *([f"filter {harmless(self.filter)!r}"] if self.filter else [])])
 
 
@@ -278,9 +284,7 @@ def bar(share: float, width: int = 10) -> str:
 
 
 def _queue(queue: Any) -> str:
-    levels = ", ".join(
-        f"level {one.level}: {one.waiting}" for one in queue.levels if one.waiting
-    )
+    levels = ", ".join(f"level {one.level}: {one.waiting}" for one in queue.levels if one.waiting)
     waits = f"{queue.waiting} wait" + (f" ({levels})" if levels else "")
     return f"{queue.running} of {queue.slots} slots taken, {waits}, {queue.policy}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
@@ -13,20 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from textual.app import ComposeResult
+    from textual.events import Key
 
 CANCEL = Binding("escape", "cancel", "cancel", show=False)
 
 
 class Menu(ModalScreen["str | None"]):
-    """Choose one of several by arrows and Enter, or by its first letter: its name; None for
-    Escape."""
+    """Choose one of several by arrows or first letter, and Enter: its name; None for Escape."""
 
     DEFAULT_CSS = """
     Menu { align: center middle; background: transparent; }
     Menu > Vertical { width: auto; max-width: 96%; height: auto; max-height: 90%; border: solid; }
-    Menu OptionList { width: auto; min-width: 40; height: auto; max-height: 18; border: none; }
+    Menu OptionList { width: auto; min-width: 40; height: auto; max-height: 18; }
+    Menu OptionList, Menu OptionList:focus { border: none; padding: 0 1; }
     """
-    BINDINGS = [CANCEL, Binding("q", "cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [CANCEL]
 
     def __init__(self, title: str, options: Iterable[tuple[str, str]], at: str = "") -> None:
         super().__init__()
@@ -47,6 +50,16 @@ class Menu(ModalScreen["str | None"]):
         menu.highlighted = names.index(self._at) if self._at in names else 0
         menu.focus()
 
+    def on_key(self, event: Key) -> None:
+        """The next one that begins with this letter."""
+        menu = self.query_one(OptionList)
+        at = (menu.highlighted or 0) + 1
+        names = [name.lower() for name, _ in self._options]
+        for index in (*range(at, len(names)), *range(at)):
+            if event.character and names[index].startswith(event.character.lower()):
+                menu.highlighted = index
+                break
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option_id)
 
@@ -62,7 +75,7 @@ class Line(ModalScreen["str | None"]):
     Line > Vertical { width: 100%; height: auto; }
     Line Input, Line Input:focus { border: none; height: 1; padding: 0; }
     """
-    BINDINGS = [CANCEL]
+    BINDINGS: ClassVar[list[BindingType]] = [CANCEL]
 
     def __init__(
         self, title: str, value: str = "", changed: Callable[[str], None] | None = None
@@ -97,7 +110,7 @@ class Pane(ModalScreen[None]):
     Pane > Vertical { width: 96%; height: 90%; border: solid; }
     Pane VerticalScroll { height: 1fr; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         CANCEL,
         *(Binding(key, "cancel", show=False) for key in ("q", "enter", "w", "question_mark")),
     ]

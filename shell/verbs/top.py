@@ -8,7 +8,8 @@ import sys
 
 from ..arguments import duration
 from ..errors import UsageError
-from ..verb import Context, Outcome, did_you_mean, option, verb
+from ..verb import Context, Outcome, option, verb
+from .processes import column
 
 DELAY_S = 1.0
 SORTS = (
@@ -25,13 +26,7 @@ def _count(text: str) -> int:
 
 
 def _column(text: str) -> str:
-    name = text.lower()
-    if name not in SORTS:
-        near = did_you_mean(name, SORTS)
-        raise argparse.ArgumentTypeError(
-            f"there is no column {text!r}{near} (there are {', '.join(SORTS)})"
-        )
-    return name
+    return column(text, SORTS)
 
 
 @verb(
@@ -55,7 +50,9 @@ def _column(text: str) -> str:
     ),
     option("-r", "--reverse", action="store_true", help="the other way round"),
     option("-t", "--tree", action="store_true", help="children below their parents"),
-    option("--filter", default="", metavar="WORDS", help="only where all of the words are in a row"),
+    option(
+        "--filter", default="", metavar="WORDS", help="only where all of the words are in a row"
+    ),
 )
 async def top(ctx: Context) -> Outcome:
     args = ctx.args
