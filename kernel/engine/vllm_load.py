@@ -69,11 +69,11 @@ class LoadReader:
     """In the kernel: stands where vLLM has its `StatLoggerManager`."""
 
     def __init__(self, blocks_total: int) -> None:
-        self._nothing = {
+        self._nothing: Mapping[str, Any] = {
             **{"running": 0, "waiting": 0, "blocks_used": 0},
             **{"blocks_total": blocks_total, "blocks_of": {}},
         }
-        self._last: Mapping[str, Any] = self._nothing
+        self._last = self._nothing
 
     def record(self, *, scheduler_stats: Any = None, **_: Any) -> None:
         """vLLM calls this after each step."""

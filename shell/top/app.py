@@ -243,7 +243,7 @@ class Top(App[None]):
             await self._renice(row.info.pid, max(LEAST_NICE, min(row.info.nice + by, NICEST)))
 
     async def _renice(self, pid: int, value: int) -> None:
-        await self._do(f"{pid} is {value} nice", "renice", pid=pid, nice=value)
+        await self._do(f"nice of {pid} is {value} now", "renice", pid=pid, nice=value)
 
     async def _do(self, done: str, op: str, **fields: object) -> None:
         """A request that changes something; then what has changed."""

@@ -24,17 +24,13 @@ if TYPE_CHECKING:
     from .reading import Row
 
 
+LOOKS = ("cursor", "header", "running", "waiting", "gone", "alarming")
+
+
 class ProcessList(ScrollView, can_focus=True):
     """The rows of a reading, with a cursor that stays on its process when they are sorted anew."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "cursor",
-        "header",
-        "running",
-        "waiting",
-        "gone",
-        "alarming",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(LOOKS)
     DEFAULT_CSS = """
     ProcessList { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     ProcessList > .header { text-style: bold reverse; }

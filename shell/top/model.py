@@ -71,8 +71,8 @@ def _short(duration_s: float) -> str:
 
 def _kv(row: Row) -> int:
     """What the engine has of it; of an engine that does not tell, what is reckoned with."""
-    told = row.info.kv_blocks
-    return row.info.blocks if told is None else told
+    info = row.info
+    return info.blocks if info.kv_blocks is None else info.kv_blocks
 
 
 COLUMNS = (

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ...kernel.messages import TopInfo
+    from ...kernel.messages import TopInfo, TopRow
 
 
 class Row:
@@ -18,7 +18,7 @@ class Row:
 
     __slots__ = ("hit", "info", "name", "rate", "tokens", "waits_for")
 
-    def __init__(self, info: Any, rate: float | None) -> None:
+    def __init__(self, info: TopRow, rate: float | None) -> None:
         used = info.usage
         self.info = info
         self.rate = rate
@@ -29,7 +29,8 @@ class Row:
 
     def document(self) -> dict[str, Any]:
         """As scripts read it: the kernel's row with what was worked out here."""
-        return {**self.info, "tokens_per_s": _rounded(self.rate), "hit_rate": _rounded(self.hit)}
+        info: Any = self.info
+        return {**info, "tokens_per_s": _rounded(self.rate), "hit_rate": _rounded(self.hit)}
 
 
 class Reading:
@@ -38,17 +39,18 @@ class Reading:
     def __init__(self, info: TopInfo, before: Reading | None = None) -> None:
         if before is not None and not _same_life(info, before.info):
             before = None
-        self.info = info
-        self.interval_s = info.taken - before.info.taken if before is not None else 0.0
+        self.info: TopInfo = info
+        self.interval_s: float = info.taken - before.info.taken if before is not None else 0.0
         said = before.said if before is not None and self.interval_s > 0 else None
         before_taken = before.info.taken if before is not None else 0.0
         self.said: dict[int, int] = {}
         self.rows: list[Row] = []
-        for process in info.processes:
-            pid, out = process["pid"], process["usage"]["tokens_out"]
+        processes: Any = info.processes  # records by now, and no columns
+        for process in processes:
+            pid, out = process.pid, process.usage.tokens_out
             self.said[pid] = out
             rate = None
-            if said is not None and (pid in said or process["created"] >= before_taken):
+            if said is not None and (pid in said or process.created >= before_taken):
                 rate = (out - said.get(pid, 0)) / self.interval_s
             self.rows.append(Row(process, rate))
         self.in_rate, self.out_rate = self._rates(before)
