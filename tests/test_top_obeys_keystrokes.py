@@ -213,7 +213,7 @@ def test_it_holds_the_picture(machine: KernelProcess, wire: Wire) -> None:
 def test_it_fits_the_terminal(machine: KernelProcess, wire: Wire, columns: int, lines: int) -> None:
     spawn(wire, machine, "wide 漢字 name that goes on and on", budget=100_000)
     with Terminal(TOP, env=machine.env, columns=columns, lines=lines) as terminal:
-        screen = shows(terminal, lambda s: "漢" in s and "Help" in s)
+        screen = shows(terminal, lambda s: "漢" in s and "Help" in s and "STATE" in s)
         header = next(one for one in screen.splitlines() if "PID" in one).split()
         assert {"PID", "STATE", "NAME", "TOK/S"} <= set(header)
         assert ("LEFT" in header) == (columns >= 60)

@@ -78,7 +78,8 @@ class Top(App[None]):
     ]
 
     def __init__(self, socket: str, view: View, delay_s: float) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True)  # the terminal's own, or with NO_COLOR none at all
+        self.set_reactive(App.theme, "ansi-dark")
         self._client = AsyncClient(socket, lambda event: None, self._lost)
         self._view = view
         self._delay_s = delay_s
@@ -95,7 +96,6 @@ class Top(App[None]):
         yield Static(SHORT_KEYS, id="keys", markup=False)
 
     def on_mount(self) -> None:
-        self.theme = "ansi-dark"  # the terminal's own colours
         self.query_one(ProcessList).focus()
         self._read()
         self.set_timer(min(self._delay_s, 0.3), self._read)  # rates need two

@@ -94,7 +94,8 @@ class ProcessList(ScrollView, can_focus=True):
 
     def _measure(self) -> None:
         # A column is left to the scrollbar, so that nothing moves when it comes.
-        self._columns = layout(max(20, self.size.width - 1 or 79))
+        width = self.size.width or self.app.size.width
+        self._columns = layout(max(20, width - 1))
         self.virtual_size = Size(0, len(self.rows) + 1)
 
     def _keep_in_view(self) -> None:

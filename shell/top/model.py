@@ -141,7 +141,7 @@ COLUMNS = (
         falls=True,
     ),
     Column(
-        *("waits", "WAITS FOR", 14, 85, _waits_for, _waits_for),
+        *("waits", "WAITS FOR", 9, 85, _waits_for, _waits_for),
         "the syscall that it is in, or what else it waits for",
         to_right=False,
     ),

@@ -11,6 +11,10 @@ from ..errors import UsageError
 from ..verb import Context, Outcome, option, verb
 from .processes import column
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..top.model import View
+
 DELAY_S = 1.0
 SORTS = (
     *("pid", "session", "state", "nice", "rate", "tokens", "kv", "hit", "left"),
@@ -72,7 +76,7 @@ async def top(ctx: Context) -> Outcome:
     return Outcome(status=run(ctx.paths.socket, _view(args), delay_s))
 
 
-def _view(args: argparse.Namespace) -> object:
+def _view(args: argparse.Namespace) -> View:
     from ..top.model import View
 
     return View(args.sort or "rate", reverse=args.reverse, filter=args.filter, tree=args.tree)
