@@ -28,7 +28,7 @@ REQUESTS = {
 def requests() -> list[tuple[str, str, set[str]]]:
     """(where, op, fields) of each `….ask("op", field=…)`."""
     found = []
-    for file in (file for room in CLIENTS for file in sorted(room.glob("*.py"))):
+    for file in (file for room in CLIENTS for file in sorted(room.rglob("*.py"))):
         for node in ast.walk(ast.parse(file.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def wire(machine: KernelProcess) -> Iterator[Wire]:
                 wire.get("wait", pid=row["pid"])
 
 
-def spawn(wire: Wire, machine: KernelProcess, name: str, **fields: object) -> int:
+def spawn(wire: Wire, machine: KernelProcess, name: str, **fields: Any) -> int:
     """The pid of one that waits for a message, unless it has a task."""
     fields = {"interactive": "task" not in fields, **fields}
     pid: int = wire.get("spawn", name=name, root=str(machine.root), **fields)["pid"]

@@ -54,9 +54,7 @@ def _column(text: str) -> str:
     ),
     option("-r", "--reverse", action="store_true", help="the other way round"),
     option("-t", "--tree", action="store_true", help="children below their parents"),
-    option(
-        "--filter", default="", metavar="WORDS", help="only where all of the words are in a row"
-    ),
+    option("--filter", default="", metavar="WORDS", help="only rows that have all of them"),
 )
 async def top(ctx: Context) -> Outcome:
     args = ctx.args
