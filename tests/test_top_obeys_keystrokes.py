@@ -287,3 +287,21 @@ def test_without_a_kernel_or_a_terminal_it_says_so(own_kernel: KernelProcess) ->
     with Terminal(TOP, env=own_kernel.env | {"TERM": "dumb"}) as terminal:
         assert terminal.wait_exit() == 2
         assert "llmos top -b" in terminal.text()
+
+
+def test_ctrl_z_stops_it_as_a_job_of_the_systems_shell(machine: KernelProcess, wire: Wire) -> None:
+    """And with it the shell that has lent it the terminal."""
+    llmos = f"{sys.executable} -m llmos"
+    with Terminal(["/bin/bash", "--norc", "-i"], env=machine.env) as terminal:
+        terminal.enter(llmos)
+        terminal.wait_for("llmos>")
+        terminal.enter("top")
+        shows(terminal, lambda s: "?Help" in s and row(s, 1))
+        terminal.key("ctrl-z")
+        terminal.wait_for(r"\[1\]\+ +Stopped")
+        terminal.enter("fg")
+        shows(terminal, lambda s: "Stopped" not in s and row(s, 1))
+        terminal.send("q")
+        shows(terminal, lambda s: "llmos>" in s)
+        terminal.enter("count 4")
+        terminal.wait_for("^1 2 3 4")

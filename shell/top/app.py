@@ -185,8 +185,10 @@ class Top(App[None]):
         self._tell("")
 
     def action_stop(self) -> None:
-        """As the terminal's Ctrl-Z: the shell that lent the terminal stops as well."""
-        os.killpg(os.getpgrp(), signal.SIGTSTP)
+        """As the terminal's Ctrl-Z: the shell that lent the terminal stops as well. The terminal is
+        given back first: once the shell has stopped it is not ours to change any more."""
+        with self.suspend():
+            os.killpg(os.getpgrp(), signal.SIGTSTP)
 
     @work
     async def action_sort(self) -> None:
