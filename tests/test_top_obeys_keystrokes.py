@@ -163,6 +163,7 @@ def test_it_makes_a_process_nicer(machine: KernelProcess, wire: Wire) -> None:
         terminal.send("r")
         terminal.wait_for(f"Nice of {pid}, -20")
         terminal.key("backspace")
+        shows(terminal, lambda s: s.endswith("(last)"))
         terminal.enter("7")
         shows(terminal, lambda s: re.search(r"blocked +7 ", row(s, pid)))
         assert nice() == 7

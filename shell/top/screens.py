@@ -51,13 +51,8 @@ class Menu(ModalScreen["str | None"]):
         menu.focus()
 
     def on_key(self, event: Key) -> None:
-        """The next one that begins with this letter. Keys come here, too, before the menu is ready
-        for them: nothing is lost that is typed fast."""
+        """The next one that begins with this letter."""
         menu = self.query_one(OptionList)
-        if event.key == "enter":
-            if self.focused is not menu:
-                menu.action_select()
-            return
         at = (menu.highlighted or 0) + 1
         names = [name.lower() for name, _ in self._options]
         for index in (*range(at, len(names)), *range(at)):
@@ -95,18 +90,6 @@ class Line(ModalScreen["str | None"]):
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
-
-    def on_key(self, event: Key) -> None:
-        """What is typed before the line is ready for it goes into it as well."""
-        line = self.query_one(Input)
-        if self.focused is line:
-            return
-        if event.key == "enter":
-            self.dismiss(line.value)
-        elif event.key == "backspace":
-            line.action_delete_left()
-        elif event.is_printable and event.character:
-            line.insert_text_at_cursor(event.character)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if self._changed is not None:
