@@ -266,8 +266,8 @@ class Generation(Obedience):
         looked_at = kernel.bus.watched(process.pid) or process.bounded or self._outlet.is_open
         together = 1 if looked_at else UNSEEN_TOKENS
         schema = process.output_schema if self._is_held else None
-        chat = chat_of(process.space)
-        return ChatRequest(chat, kernel.tools(process), sampling, priority, together, schema)
+        chat, tools = chat_of(process.space), kernel.tools(process)
+        return ChatRequest(chat, tools, sampling, priority, together, schema, process.pid)
 
     @property
     def _is_held(self) -> bool:

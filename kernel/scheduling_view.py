@@ -70,6 +70,18 @@ def info(kernel: Core) -> messages.SchedulerInfo:
     )
 
 
+def queue(scheduler: Scheduler) -> messages.QueueInfo:
+    """What changes from moment to moment."""
+    return messages.QueueInfo(
+        policy=scheduler.policy_name,
+        slots=scheduler.num_slots,
+        running=scheduler.num_running,
+        waiting=scheduler.num_waiting,
+        levels=_levels(scheduler),
+        blocks=_blocks(scheduler),
+    )
+
+
 def policies(kernel: Core) -> list[str]:
     """Of all that can be used, those of plugins last."""
     return [*scheduling.names(), *kernel.plugins.offered(SCHEDULING)]

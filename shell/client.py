@@ -71,7 +71,7 @@ def result_of(op: str, reply: Record) -> Any:
     """The result inside a reply, or its error raised."""
     if reply["ok"]:
         result = reply.get("result", Record())
-        if op == "ps":
+        if op in ("ps", "top"):
             result["processes"] = rows(result["processes"])
         return result
     error = reply["error"]

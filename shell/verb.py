@@ -38,19 +38,25 @@ if TYPE_CHECKING:
 class Outcome:
     """What a verb came to: a document for `--json`, a text for people, an exit status.
 
-    A verb that has already streamed its text gives none here.
+    A verb that has already streamed its text gives none here; one that is `shown` has written its
+    documents too.
     """
 
-    __slots__ = ("document", "status", "text")
+    __slots__ = ("document", "shown", "status", "text")
 
-    def __init__(self, document: Any = None, text: str = "", status: int = 0) -> None:
+    def __init__(
+        self, document: Any = None, text: str = "", status: int = 0, *, shown: bool = False
+    ) -> None:
         self.document: dict[str, Any] = dict(document or {})
         self.text = text
         self.status = status
+        self.shown = shown
 
 
 def show(outcome: Outcome, out: Output) -> None:
     """The outcome on stdout: as its text, or as the one JSON document."""
+    if outcome.shown:
+        return
     if out.as_json:
         out.document({"ok": outcome.status == 0, **outcome.document})
     else:
@@ -123,6 +129,10 @@ class Context:
     async def enter(self, pid: int | None, *, own: bool = False) -> Outcome:
         """The interactive shell talks to process `pid` from here on (None: to a new one). It ends
         with the shell if it is its `own`."""
+        raise NotImplementedError
+
+    async def with_terminal(self, command: list[str]) -> int:
+        """Runs a program that has the interactive shell's terminal to itself: its exit status."""
         raise NotImplementedError
 
     async def leave(self) -> Outcome:

@@ -74,9 +74,10 @@ class Wire:
         """The result of a request that must succeed."""
         reply = self.ask(op, timeout_s, **fields)
         assert reply["ok"], reply
-        if op == "ps":
-            return {"processes": rows(reply["result"]["processes"])}
-        return reply["result"]
+        result = reply["result"]
+        if op in ("ps", "top"):
+            result["processes"] = rows(result["processes"])
+        return result
 
     def until(self, event: str, timeout_s: float = 120.0) -> dict[str, Any]:
         """The next event of a kind, from those that were kept or those to come."""

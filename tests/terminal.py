@@ -103,6 +103,11 @@ class Terminal:
         """Ctrl-C."""
         self.key("ctrl-c")
 
+    def resize(self, columns: int, lines: int) -> None:
+        """The user makes the window larger or smaller."""
+        self._screen.resize(lines, columns)
+        self._child.setwinsize(lines, columns)
+
     # ---- out ------------------------------------------------------------------------------
 
     def screen(self) -> str:

@@ -25,6 +25,7 @@ print(*sorted(set(sys.modules) - before), sep="\\n", file=sys.stderr)
 sys.exit(status)
 """
 
+TOP = "top -b -d 0.01 -n 1"
 MODULES_OF_A_VERB = 40
 FILES_OF_VERBS = len(list((Path(verbs.__file__).parent).glob("*.py")))
 """Which help imports, all of them."""
@@ -32,7 +33,9 @@ MODULES_BESIDE_THE_PROMPT = 70
 """That prompt_toolkit does not load itself."""
 
 
-@pytest.mark.parametrize("verb", ["ps", "status", "plugins", "man", "help", "run hello", "logs 1"])
+@pytest.mark.parametrize(
+    "verb", ["ps", "status", "plugins", "man", "help", "run hello", "logs 1", TOP]
+)
 def test_a_verb_loads_nothing_heavy(sim_kernel: KernelProcess, verb: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", REPORT, *verb.split()],

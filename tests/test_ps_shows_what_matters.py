@@ -17,7 +17,14 @@ from harness import KernelProcess
 from llmos.kernel.messages import ProcessInfo, Usage
 from llmos.shell.client import Client, Record
 from llmos.shell.output import count_text
-from llmos.shell.verbs.processes import limits_text, short_columns, table_of, tree
+from llmos.shell.verbs.processes import (
+    SHOWN,
+    SORTS,
+    limits_text,
+    short_columns,
+    table_of,
+    tree,
+)
 from terminal import Terminal
 
 LLMOS = [sys.executable, "-m", "llmos"]
@@ -101,6 +108,30 @@ def test_it_can_be_sorted_and_cut_down(fake: RunningFake) -> None:
     assert pids(fake, "--state", "stopped,zombie") == [3, 6]
     assert pids(fake, "-g", "4") == [4]
     assert pids(fake, "--tree", "--sort", "name") == [6, 2, 3, 4, 5]
+
+
+def test_it_shows_the_columns_that_are_chosen(fake: RunningFake) -> None:
+    lines = llmos(fake, "ps", "-o", "name,PID,tokens,left,waits_for", "-t").stdout.splitlines()
+    assert lines[0].split() == ["NAME", "PID", "TOKENS", "LEFT", "WAITS", "FOR"]
+    assert lines[2].startswith("  bounded") and lines[2].split()[1:4] == ["3", "14", "9,986"]
+    refused = llmos(fake, "ps", "-o", "pid,nmae")
+    assert refused.returncode == 2 and "no column 'nmae'; did you mean name?" in refused.stderr
+    refused = llmos(fake, "ps", "--sort", "stat")
+    assert refused.returncode == 2 and "did you mean state?" in refused.stderr
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_column_can_be_shown_and_sorted_by(fake: RunningFake, name: str) -> None:
+    run = llmos(fake, "ps", "--sort", name, "-o", name)
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == 6
+    assert set(SORTS) == set(SHOWN)
+
+
+def test_it_is_cut_down_by_name_and_session(fake: RunningFake) -> None:
+    assert pids(fake, "--name", "O") == [2, 3, 5, 6]
+    assert pids(fake, "--name", "el ow") == [5]
+    assert pids(fake, "--session", "4") == [4]
 
 
 def test_json_holds_everything(fake: RunningFake) -> None:

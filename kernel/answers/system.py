@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from ... import __version__
-from .. import messages, plugin_view
+from .. import gauges, messages, plugin_view
 from ..kernel import Kernel
 
 
@@ -17,6 +17,8 @@ async def answer(
     match request:
         case messages.Status():
             return _status(kernel)
+        case messages.Top():
+            return gauges.top(kernel)
         case messages.Plugins():
             return {"plugins": plugin_view.plugins(kernel)}
         case messages.DecidePlugin(action, name, value):

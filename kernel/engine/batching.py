@@ -41,6 +41,10 @@ class Batched:
         """Does the next token follow?"""
         return self.computed == len(self.token_ids)
 
+    @property
+    def num_blocks(self) -> int:
+        return 0 if self._held is None else self._held.num_blocks
+
     def generated(self, token_id: int) -> None:
         self.token_ids.append(token_id)
         if self._held is not None:
@@ -87,6 +91,15 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._running)
+
+    @property
+    def num_running(self) -> int:
+        return len(self._running)
+
+    @property
+    def num_blocks(self) -> int:
+        """That sequences hold, each once."""
+        return self._cache.num_held
 
     def add(self, sequence: Batched) -> None:
         self._waiting.append(sequence)

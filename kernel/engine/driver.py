@@ -19,7 +19,7 @@ Errors, and whose fault they are:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -95,6 +95,9 @@ class Sampling:
     seed: int | None = None
 
 
+LOAD_S = 0.1
+"""How old the report of an engine's load may be."""
+
 INTERACTIVE = -1
 """The priority of what somebody waits for at a screen; an engine that can, lets it go first."""
 
@@ -103,7 +106,8 @@ INTERACTIVE = -1
 class ChatRequest:
     """What a process asks of the engine for one step of its turn; a lower priority goes first. An
     engine may bring up to `together` tokens at a time, but for the first. With an `output_schema`,
-    JSON text, the answer is no call but JSON of that schema, from its first token on."""
+    JSON text, the answer is no call but JSON of that schema, from its first token on. By `owner` an
+    engine tells in its `Load` whose a sequence is; 0 is nobody."""
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
@@ -111,6 +115,7 @@ class ChatRequest:
     priority: int = 0
     together: int = 1
     output_schema: str | None = None
+    owner: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +244,19 @@ class Capacity:
     elsewhere: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an engine holds at the moment, by its own report: sequences that run and that wait in
+    it, the KV blocks in use of all that it has, and by owner the blocks of its sequences. One that
+    several sequences share is in use once, and counted with each of its owners."""
+
+    running: int = 0
+    waiting: int = 0
+    blocks_used: int = 0
+    blocks_total: int = 0
+    blocks_of: Mapping[int, int] = field(default_factory=dict)
+
+
 Progress = Callable[[str], None]
 
 
@@ -252,6 +270,11 @@ class EngineDriver(Protocol):
     @property
     def costs(self) -> Costs | None:
         """Of its steps, where they are known."""
+        ...
+
+    @property
+    def load(self) -> Load | None:
+        """What it holds now, not older than a step or `LOAD_S`; None if it does not tell."""
         ...
 
     async def start(self, progress: Progress) -> Capacity:

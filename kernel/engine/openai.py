@@ -174,6 +174,11 @@ class OpenAIDriver:
         servers, self._fleet = self._fleet.servers, Fleet([])
         await asyncio.gather(*(server.close() for server in servers))
 
+    @property
+    def load(self) -> None:
+        """Servers do not tell which blocks they hold for whom."""
+        return None
+
     def servers(self) -> list[ServerInfo]:
         """How each of them is, for `status`."""
         now = asyncio.get_running_loop().time()

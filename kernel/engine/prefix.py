@@ -49,6 +49,10 @@ class Running:
             self.end()
             raise
 
+    @property
+    def num_blocks(self) -> int:
+        return len(self._blocks)
+
     def generated(self, token_ids: Sequence[int]) -> None:
         """It goes on by these; all but the newest are computed by now. Raises MemoryError when
         every block is held: the engine would preempt a sequence."""
@@ -100,6 +104,11 @@ class PrefixCache:
     def num_unheld(self) -> int:
         """Blocks that a sequence could have."""
         return len(self._unheld)
+
+    @property
+    def num_held(self) -> int:
+        """Blocks that a sequence holds."""
+        return len(self._key_of) - 1 - len(self._unheld)
 
     def predict(self, token_ids: Sequence[int], *, salt: str = "") -> int:
         """Tokens of a prompt that are in the cache now, as the engine would report them. Prompts

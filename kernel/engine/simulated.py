@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +29,7 @@ from .driver import (
     EngineRefused,
     EngineUnusable,
     Item,
+    Load,
     Prefill,
     Progress,
     Prompt,
@@ -88,6 +89,7 @@ class _Sequence:
     completion: Completion  # but for the numbers
     done: int
     batched: Batched
+    owner: int
     outbox: asyncio.Queue[Item | EngineDied] = field(default_factory=asyncio.Queue)
 
     @property
@@ -164,6 +166,20 @@ class SimulatedDriver:
             self._drop(sequence)
 
     @property
+    def load(self) -> Load:
+        blocks_of: Counter[int] = Counter()
+        for sequence in self._sequences.values():
+            blocks_of[sequence.owner] += sequence.batched.num_blocks
+        running, capacity = self._batch.num_running, self._capacity
+        return Load(
+            running=running,
+            waiting=len(self._batch) - running,
+            blocks_used=self._batch.num_blocks,
+            blocks_total=capacity.kv_cache_tokens // capacity.block_tokens,
+            blocks_of=blocks_of,
+        )
+
+    @property
     def num_preempted(self) -> int:
         """Sequences that lost their blocks to others since it was started, and were computed
         again."""
@@ -218,6 +234,7 @@ class SimulatedDriver:
             batched=Batched(
                 (*prompt.payload, *answer_ids[:kept]), interactive=prompt.request.priority < 0
             ),
+            owner=prompt.request.owner,
         )
 
     # ---- the engine -----------------------------------------------------------------------

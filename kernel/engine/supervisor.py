@@ -29,6 +29,7 @@ from .driver import (
     EngineUnusable,
     HasServers,
     Item,
+    Load,
     Prefill,
     Prompt,
     Totals,
@@ -143,6 +144,12 @@ class Engine:
     def costs(self) -> Costs | None:
         """Of the engine's steps, where they are known."""
         return self._driver.costs
+
+    @property
+    def load(self) -> Load | None:
+        """What the engine holds now. None while it does not run, or if its driver does not tell,
+        as one of a plugin's may not."""
+        return getattr(self._driver, "load", None) if self._state == "ready" else None
 
     def status(self, waiting: int) -> EngineStatus:
         """`waiting`: processes in the run queue, which the engine does not know of."""

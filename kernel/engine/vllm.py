@@ -36,12 +36,14 @@ from .driver import (
     EngineRefused,
     EngineUnusable,
     Item,
+    Load,
     Prefill,
     Progress,
     Prompt,
     Totals,
 )
 from .vllm_chat import Chat, Rendered
+from .vllm_load import LoadReader
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +90,11 @@ class VllmDriver:
         # One thread for the life of the engine: its child dies with the thread that forked it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
         self._ids = itertools.count()
+        self._reports = False
         self._llm: Any = None
         self._chat: Chat | None = None
+        self._load: LoadReader | None = None  # None: this vLLM reports nothing
+        self._owners: dict[str, int] = {}  # of the requests in flight
 
     # ---- life -----------------------------------------------------------------------------
 
@@ -117,6 +122,8 @@ class VllmDriver:
         seqs = config.scheduler_config.max_num_seqs
         further = seqs - self._settings.max_num_seqs if self._has_further_seqs else 0
         blocks = config.cache_config.num_gpu_blocks or 0
+        if self._reports:
+            self._load = self._llm.logger_manager = LoadReader(max(blocks - 1, 0))
         return Capacity(
             max_num_seqs=seqs - further,
             window_tokens=window,
@@ -167,22 +174,23 @@ class VllmDriver:
         if on_cpu and config.parallel_config.world_size == 1:
             config.parallel_config.distributed_executor_backend = "uni"
             os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
-        self._attend(config)
+        self._reports = self._attend(config)
         tell("starting the engine")
         llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
         tell("warming up")
         return llm, Chat(llm, self._settings.tool_parser)
 
     @staticmethod
-    def _attend(config: Any) -> None:
+    def _attend(config: Any) -> bool:
+        """True if the engine has a scheduler of ours, which reports its load."""
         try:
             from .vllm_scheduler import attend
         except ImportError as error:
             log.warning(
                 "vLLM %s lacks what interactive requests would go first by: %s", _version(), error
             )
-        else:
-            attend(config)
+            return False
+        return attend(config)
 
     def _engine_args(self, on_cpu: bool) -> dict[str, Any]:
         settings = self._settings
@@ -206,6 +214,10 @@ class VllmDriver:
             chosen["dtype"] = "float32"
         return chosen | settings.extra
 
+    @property
+    def load(self) -> Load | None:
+        return None if self._load is None else self._load.load(self._owners)
+
     def count_tokens(self, text: str) -> int:
         if self._chat is None:
             return len(text) // 3  # not loaded yet: a guess that the first render corrects
@@ -227,6 +239,7 @@ class VllmDriver:
             del llm
             gc.unfreeze()
             gc.collect()  # AsyncLLM is part of a cycle, and its __del__ fails at interpreter exit
+        self._load = None
         self._thread.shutdown(wait=False)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
 
@@ -290,6 +303,7 @@ class VllmDriver:
         request_id = f"llmos-{next(self._ids)}"
         engine_input = _with_tokens(rendered.engine_input, token_ids)
         finished = False
+        self._owners[request_id] = request.owner
         try:
             params = chat.submission(rendered, draft_tokens)
             if hasattr(params, "stream_interval"):
@@ -308,6 +322,7 @@ class VllmDriver:
                 raise EngineDied("the engine process ended") from error
             raise EngineRefused(str(error.__cause__ or error)) from error
         finally:
+            del self._owners[request_id]
             if not finished and not llm.errored:
                 # AsyncLLM aborts what it waits for, but not what it was about to send.
                 await llm.abort(request_id)

@@ -25,6 +25,7 @@ from vllm.v1.core.sched.request_queue import SchedulingPolicy, create_request_qu
 from vllm.v1.core.sched.scheduler import Scheduler
 
 from .step_times import ATTENTION_S, StepTimes
+from .vllm_load import Reports
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class InteractiveFirst:
         self._times = StepTimes()
         self._begun: list[tuple[float, int]] = []  # of steps whose output is not there
         self._heard = -ATTENTION_S
+        self._reports = Reports()
 
     def add_request(self: Any, request: Any) -> None:
         super().add_request(request)  # type: ignore[misc]
@@ -85,6 +87,11 @@ class InteractiveFirst:
             began, tokens = self._begun.pop(0)
             self._times.add(tokens, time.monotonic() - began)
         return outputs
+
+    def make_stats(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Beside vLLM's own, which a logger has to be configured for, our report of the load."""
+        stats = super().make_stats(*args, **kwargs)  # type: ignore[misc]
+        return stats if stats is not None else self._reports.due(self)
 
     def _has_room(self: Any, waiting: list[Any]) -> bool:
         """For these, without anybody else's blocks?"""
@@ -128,8 +135,8 @@ class InteractiveFirstAsyncScheduler(InteractiveFirst, AsyncScheduler):  # type:
     """Of one that schedules ahead."""
 
 
-def attend(config: Any) -> None:
-    """Have the engine of this configuration use it, if none was asked for."""
+def attend(config: Any) -> bool:
+    """Have the engine of this configuration use it, if none was asked for. Does it?"""
     scheduling = config.scheduler_config
     if scheduling.scheduler_cls is None and scheduling.policy == SchedulingPolicy.FCFS.value:
         log.info("interactive requests go first, before vLLM's order")
@@ -137,6 +144,8 @@ def attend(config: Any) -> None:
         scheduling.scheduler_cls = (
             InteractiveFirstAsyncScheduler if ahead else InteractiveFirstScheduler
         )
+        return True
+    return False
 
 
 def _is_ready(request: Any) -> bool:

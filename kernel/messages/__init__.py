@@ -35,6 +35,7 @@ from .conversations import (
     ShowConversation,
 )
 from .events import Call, Child, Event, Exit, Result, State, Text, Told, ToldKind, Turn, TurnStatus
+from .gauges import EngineLoad, EngineTotals, QueueInfo, Top, TopInfo, TopRow
 from .guests import (
     CallResult,
     CallSyscall,
@@ -171,8 +172,10 @@ __all__ = [
     "Detach",
     "DiskUsage",
     "DocumentInfo",
+    "EngineLoad",
     "EngineState",
     "EngineStatus",
+    "EngineTotals",
     "ErrorInfo",
     "Event",
     "ExcerptInfo",
@@ -232,6 +235,7 @@ __all__ = [
     "ProcessInfo",
     "ProcessRequest",
     "Ps",
+    "QueueInfo",
     "RecallUsage",
     "RemoveConversation",
     "RemoveDocuments",
@@ -275,6 +279,9 @@ __all__ = [
     "Text",
     "Told",
     "ToldKind",
+    "Top",
+    "TopInfo",
+    "TopRow",
     "TraceInfo",
     "TracingRequest",
     "Turn",

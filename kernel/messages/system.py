@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .gauges import Top
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -49,4 +51,4 @@ class Halt:
     op: Literal["halt"] = "halt"
 
 
-SystemRequest = Status | Plugins | DecidePlugin | Syscalls | Halt
+SystemRequest = Status | Top | Plugins | DecidePlugin | Syscalls | Halt

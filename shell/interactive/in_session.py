@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
         def start(self, coroutine: Any) -> None: ...
 
+        async def with_terminal(self, command: list[str]) -> int: ...
+
 
 class Leave(Exception):
     """The user has typed exit."""
@@ -96,6 +98,9 @@ class InSession(Context):
             await self._talk_to(pid)
             self._session.conversation.is_own(own)
         return Outcome({"pid": pid})
+
+    async def with_terminal(self, command: list[str]) -> int:
+        return await self._session.with_terminal(command)
 
     async def leave(self) -> Outcome:
         raise Leave

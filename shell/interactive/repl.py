@@ -232,21 +232,25 @@ class Shell:
 
     async def _system(self, command: str) -> None:
         """The system's shell, with the terminal to itself."""
+        shell = os.environ.get("SHELL", "/bin/sh")
+        status = await self.with_terminal([shell, "-c", command] if command else [shell])
+        if status:
+            self.stage.note(f"exit {status}")
+
+    async def with_terminal(self, command: list[str]) -> int:
+        """Runs a program that has the terminal to itself: its exit status."""
         from subprocess import run as run_command
 
-        shell = os.environ.get("SHELL", "/bin/sh")
-        argv = [shell, "-c", command] if command else [shell]
         loop = asyncio.get_running_loop()
         # Ctrl-Z stops the command and this shell together, as one job of the system's shell: a
         # command that alone was stopped would be waited for, and nobody could continue it.
         loop.remove_signal_handler(signal.SIGTSTP)
         try:
             with self._keyboard.lent():
-                ended = await loop.run_in_executor(None, lambda: run_command(argv, check=False))
+                ended = await loop.run_in_executor(None, lambda: run_command(command, check=False))
         finally:
             loop.add_signal_handler(signal.SIGTSTP, self._suspend)
-        if ended.returncode:
-            self.stage.note(f"exit {ended.returncode}")
+        return ended.returncode
 
     # ---- leaving --------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ _VERBS = """
     past        logs history
     strace      strace
     proc        ls cat
+    top         top
     scheduling  scheduler why
     tracing     trace tune
     signalling  kill stop cont renice setpgid wait

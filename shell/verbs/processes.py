@@ -68,19 +68,35 @@ SORTS: dict[str, Cell] = {
     "level": lambda info: math.inf if info.level is None else info.level,
     "waited": lambda info: info.queued_s,
     "blocks": lambda info: info.blocks,
+    "engine": lambda info: info.usage.engine_s,
+    "budget": lambda info: math.inf if info.budget is None else info.budget,
+    "limits": lambda info: limits_text(info.limits),
+    "evictions": lambda info: info.evictions,
+    "hit": lambda info: info.usage.tokens_cached / max(1, info.usage.tokens_in),
+    "program": lambda info: info.program,
     "name": name_of,
+    "waits": lambda info: _remark(info),
 }
 """What `ps --sort` takes."""
 
 
-def _column(text: str) -> str:
-    name = {"ni": "nice"}.get(text.lower(), text.lower())
-    if name not in SORTS:
-        near = did_you_mean(name, SORTS)
+SAME = {"ni": "nice", "parent": "ppid", "waits_for": "waits", "hits": "hit", "flushes": "evictions"}
+"""Other names of columns."""
+
+
+def column(text: str, known: Iterable[str] = SORTS) -> str:
+    """The column of that name, in whatever case."""
+    name = SAME.get(text.lower(), text.lower())
+    if name not in known:
+        near = did_you_mean(name, known)
         raise argparse.ArgumentTypeError(
-            f"there is no column {text!r}{near} (there are {', '.join(SORTS)})"
+            f"there is no column {text!r}{near} (there are {', '.join(known)})"
         )
     return name
+
+
+def _columns(text: str) -> list[str]:
+    return [column(name.strip(), SHOWN) for name in text.split(",")]
 
 
 def _states(text: str) -> list[str]:
@@ -105,7 +121,14 @@ def _states(text: str) -> list[str]:
     ),
     option("-t", "--tree", action="store_true", help="children below their parents"),
     option(
-        "--sort", type=_column, metavar="COLUMN", completes="column", help=f"by {', '.join(SORTS)}"
+        "--sort", type=column, metavar="COLUMN", completes="column", help=f"by {', '.join(SORTS)}"
+    ),
+    option(
+        *("-o", "--columns"),
+        type=_columns,
+        metavar="A,B,C",
+        completes="column",
+        help="these columns, in this order, in place of the usual ones",
     ),
     option("-r", "--reverse", action="store_true", help="the other way round"),
     option(
@@ -116,14 +139,20 @@ def _states(text: str) -> list[str]:
         help=f"only those: {', '.join(STATES)} (several: a,b)",
     ),
     option("-g", "--group", type=pid, metavar="PID", help="only those of that process group"),
+    option("--session", type=pid, metavar="PID", help="only those of that session"),
+    option("--name", metavar="WORDS", help="only those with all of the words in their name"),
 )
 async def ps(ctx: Context) -> Outcome:
     args = ctx.args
     listed: list[ProcessInfo] = (await ctx.ask("ps")).processes
+    words = (args.name or "").lower().split()
     found = [
         info
         for info in listed
-        if (args.state is None or info.state in args.state) and args.group in (None, info.group)
+        if (args.state is None or info.state in args.state)
+        and args.group in (None, info.group)
+        and args.session in (None, info.session)
+        and all(word in name_of(info).lower() for word in words)
     ]
     if args.sort:
         found.sort(key=SORTS[args.sort])
@@ -131,6 +160,8 @@ async def ps(ctx: Context) -> Outcome:
         found.reverse()
     branches = tree(found) if args.tree else [(info, 0) for info in found]
     document = {"processes": [info for info, _ in branches]}
+    if args.columns:
+        return Outcome(document, chosen_table(args.columns, branches, ctx.out.width))
     columns = long_columns() if args.long else short_columns(found)
     return Outcome(document, table_of(columns, branches, ctx.out.width))
 
@@ -207,6 +238,21 @@ def table_of(
     return table((*columns, "NAME", "WAITS FOR"), rows, width)
 
 
+def chosen_table(
+    names: list[str], branches: list[tuple[ProcessInfo, int]], width: int | None
+) -> str:
+    """The columns that `-o` names. In a tree the name is indented, where there is one."""
+    headers, cells = zip(*(SHOWN[name] for name in names), strict=True)
+    rows = [
+        [
+            ("  " * depth if name == "name" else "") + str(cell(info))
+            for name, cell in zip(names, cells, strict=True)
+        ]
+        for info, depth in branches
+    ]
+    return table(headers, rows, width)
+
+
 def _hit_rate(info: ProcessInfo) -> str:
     """Of its prompt tokens, what was in the engine's prefix cache."""
     used = info.usage
@@ -228,6 +274,36 @@ def _remark(info: ProcessInfo) -> str:
     if info.state == "ready":
         waits = f"the engine, for {seconds(info.queued_s)}"
     return ", ".join(part for part in ("thrashing!" if info.thrashing else "", waits) if part)
+
+
+SHOWN: dict[str, tuple[str, Cell]] = {
+    "pid": ("PID", lambda info: info.pid),
+    "ppid": ("PPID", lambda info: info.parent),
+    "group": ("GROUP", lambda info: info.group),
+    "session": ("SESSION", lambda info: info.session),
+    "state": ("STATE", lambda info: info.state),
+    "age": ("AGE", lambda info: seconds(age_of(info))),
+    "nice": ("NICE", lambda info: info.nice),
+    "in": ("IN", lambda info: count_text(info.usage.tokens_in)),
+    "cached": ("CACHED", lambda info: count_text(info.usage.tokens_cached)),
+    "out": ("OUT", lambda info: count_text(info.usage.tokens_out)),
+    "tokens": ("TOKENS", lambda info: count_text(tokens_of(info))),
+    "calls": ("CALLS", lambda info: count_text(info.usage.syscalls)),
+    "engine": ("ENGINE", lambda info: seconds(info.usage.engine_s)),
+    "budget": ("BUDGET", lambda info: "-" if info.budget is None else count_text(info.budget)),
+    "left": ("LEFT", _left),
+    "limits": ("LIMITS", lambda info: limits_text(info.limits) or "-"),
+    "evictions": ("FLUSHES", lambda info: count_text(info.evictions)),
+    "faults": ("FAULTS", lambda info: count_text(info.faults)),
+    "level": ("LEVEL", lambda info: "-" if info.level is None else info.level),
+    "waited": ("WAITED", lambda info: seconds(info.queued_s) if info.queued_s else "-"),
+    "blocks": ("BLOCKS", lambda info: count_text(info.blocks)),
+    "hit": ("HIT", _hit_rate),
+    "program": ("PROGRAM", lambda info: info.program),
+    "name": ("NAME", name_of),
+    "waits": ("WAITS FOR", _remark),
+}
+"""What `ps -o` takes."""
 
 
 # ---- limits ------------------------------------------------------------------------------------
