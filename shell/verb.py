@@ -334,6 +334,14 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, usage=self.format_usage())
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            near = did_you_mean(str(value), known)
+            raise argparse.ArgumentError(
+                action, f"there is no {value!r}{near} (there are {', '.join(known)})"
+            )
+
     def refuse_unknown(self, rest: Sequence[str]) -> NoReturn:
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         near = did_you_mean(rest[0].partition("=")[0], flags) if rest[0][:1] == "-" else ""

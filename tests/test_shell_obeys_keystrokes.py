@@ -78,7 +78,7 @@ def test_a_word_that_is_nearly_a_verb_is_pointed_out(shell: Terminal) -> None:
 def test_an_apostrophe_needs_no_partner(shell: Terminal) -> None:
     shell.enter("run what's up")
     shell.wait_for("^You said: what's up")
-    shell.enter("kill '4")
+    shell.enter("kill 4'")
     shell.wait_for("quotes come in pairs")
 
 
