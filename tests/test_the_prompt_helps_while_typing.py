@@ -69,7 +69,7 @@ def test_without_colours_a_suggestion_still_looks_like_none(sim_kernel: KernelPr
         shell.enter("help renice")
         shell.wait_for("usage: renice")
         shell.send("help re")
-        shell.wait_for("llmos> help renice$")
+        shell.wait_for("llmos> help renice$", count=2)
         assert re.search(rb"\x1b\[[0-9;]*2m[a-z ]*nice", shell.raw), "the rest is dim"
         assert not re.search(rb"\x1b\[[0-9;]*3[1-7]m", shell.raw), "there is no colour"
         shell.key("right", "enter")

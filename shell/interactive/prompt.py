@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.layout import BufferControl
 from prompt_toolkit.shortcuts.prompt import PromptSession
 
 from ..output import columns_of
@@ -34,9 +35,9 @@ def prompt_of(
     unfold: Callable[[], None],
     settings: Mapping[str, Any],
 ) -> PromptSession[str]:
-    """`refresh` draws the prompt anew if it stands, `unfold` is what Ctrl-O does, `settings` are those of
-    `config.toml` for the shell."""
-    return PromptSession(
+    """`refresh` draws the prompt anew if it stands, `unfold` is what Ctrl-O does, `settings` are
+    those of `config.toml` for the shell."""
+    session: PromptSession[str] = PromptSession(
         history=LineHistory(paths.history),
         # Of these two, prompt_toolkit can do but one.
         enable_history_search=not settings["complete_while_typing"],
@@ -44,7 +45,6 @@ def prompt_of(
         complete_while_typing=settings["complete_while_typing"],
         auto_suggest=AutoSuggestFromHistory() if settings["suggestions"] else None,
         vi_mode=settings["editing"] == "vi",
-        lexer=LineLexer(Known(client, refresh), paths),
         style=STYLE,
         prompt_continuation=_continuation,
         bottom_toolbar=lambda: toolbar.text(columns_of(sys.stdout)),
@@ -54,6 +54,11 @@ def prompt_of(
         include_default_pygments_style=False,
         reserve_space_for_menu=6,
     )
+    # Given to the session, a lexer could not say that its colours are no longer true.
+    for control in session.layout.find_all_controls():
+        if isinstance(control, BufferControl) and control.buffer is session.default_buffer:
+            control.lexer = LineLexer(Known(client, refresh), paths)
+    return session
 
 
 def _continuation(width: int, line_number: int, is_soft_wrapped: bool) -> str:
