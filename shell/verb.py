@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .job import Job
     from .paths import Paths
+    from .turn import TurnView
 
     Handler = Callable[["Context"], Coroutine[Any, Any, "Outcome"]]
 
@@ -94,6 +95,14 @@ class Context:
 
     async def sleep(self, duration_s: float) -> None:
         """Waits."""
+        raise NotImplementedError
+
+    def live_view(self, *, tells: bool) -> TurnView | None:
+        """Shows a turn on the interactive shell's terminal; None where there is none."""
+        return None
+
+    def unfold(self, number: int) -> str | None:
+        """The last but `number` - 1 of what was shown folded; None if there is none."""
         raise NotImplementedError
 
     async def watch(self, pid: int, name: str) -> int:

@@ -13,6 +13,7 @@ from ...config import shell_settings
 from .. import config_files, extensions
 from ..async_client import AsyncClient
 from ..errors import Interrupted, ShellError, UsageError, mistake
+from ..live.folds import Folds
 from ..output import Output
 from ..verb import TABLE, Verb, parse, show
 from . import line as lines
@@ -66,7 +67,8 @@ class Shell:
         )
         self.stage = Stage(prompt)
         self.jobs = Jobs(self.client, self.stage)
-        self.conversation = Conversation(self.client, self.stage, self.jobs)
+        self.folds = Folds()
+        self.conversation = Conversation(self.client, self.stage, self.jobs, self.folds)
         self._keyboard = Keyboard()
         self._on_interrupt: Callable[[], object] | None = None
         self._on_suspend: Callable[[], object] | None = None
@@ -196,7 +198,8 @@ class Shell:
                 task.cancel()
 
         try:
-            await self._until_done(task, interrupt, suspend)
+            with self.stage.in_front(self.conversation.place):
+                await self._until_done(task, interrupt, suspend)
         except asyncio.CancelledError:
             raise Interrupted from None
 
@@ -322,4 +325,6 @@ class Shell:
         task.add_done_callback(self._tasks.discard)
 
     def _unfold(self) -> None:
-        """Ctrl-O at the prompt."""
+        """Ctrl-O at the prompt; pressed again, what was folded before that."""
+        text = self.folds.turn()
+        self.stage.note(text if text is not None else "nothing more was folded")
