@@ -70,8 +70,12 @@ class Answer:
             self._rows.add(text[self._drawn :])
             self._drawn = max(0, self._drawn - len(text))
             blocks = blocks[1:]
+        if self._drawn:  # the beginning of the block that is open now stands among them
+            source = self._open_source()
+            self._rows.add(source[self._drawn :])
+            self._drawn = len(source)
         self._show()
-        if self._drawn == 0 or not self.is_open:
+        if not self._drawn:
             self._surface.leave()
             self._rows, self._stands = None, False
         return blocks
@@ -95,10 +99,13 @@ class Answer:
 
     def _redraw(self) -> None:
         """The open block comes into rows of its own."""
-        block, tail = self._blocks.open, self._blocks.tail
-        source = f"{_source(block)}\n{tail}" if block is not None and block.is_begun else tail
+        source = self._open_source()
         self._rows, self._drawn = Rows(self._surface.width), len(source)
         self._rows.add(source)
+
+    def _open_source(self) -> str:
+        block, tail = self._blocks.open, self._blocks.tail
+        return f"{_source(block)}\n{tail}" if block is not None and block.is_begun else tail
 
     def _show(self) -> None:
         assert self._rows is not None
