@@ -99,6 +99,12 @@ class Terminal:
         """Pastes the text, as a terminal with bracketed paste does."""
         self._child.send(text.join(PASTE))
 
+    def resize(self, *, columns: int, lines: int) -> None:
+        """As when a person pulls at the window."""
+        self._read(0.0)
+        self._screen.resize(lines, columns)
+        self._child.setwinsize(lines, columns)
+
     def interrupt(self) -> None:
         """Ctrl-C."""
         self.key("ctrl-c")

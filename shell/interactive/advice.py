@@ -17,11 +17,13 @@ MOST_NAMED = 5
 
 
 def near_verb(line: str, paths: Paths) -> str:
-    """`; did you mean status?` if the first word is nearly a verb, else ''."""
+    """`; did you mean status?` if the first word is nearly a verb, else ''. With more words behind
+    it, it has to be nearer."""
     word = line.split()[0]
     verbs = [found.name for found in TABLE.values() if found.kind != "outside"]
     verbs += extensions.summaries(paths)
-    return did_you_mean(word, verbs) if word.isalpha() and len(word) > 1 else ""
+    cutoff = 0.6 if word == line else 0.8
+    return did_you_mean(word, verbs, cutoff) if word.isalpha() and len(word) > 1 else ""
 
 
 async def is_command(client: AsyncClient, line: str) -> bool:

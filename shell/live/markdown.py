@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 LONGEST = 32 << 10
 """Characters of a block that is rendered; a longer one is shown as it was written."""
 
+MOST_READ = 8 << 10
+"""Characters of code that are read again for the colours of what follows; behind more than that the
+colours begin anew."""
+
 _MARKUP = re.compile(r"[*_`\[~\\]|^ {0,3}>|^.*\|.*\n[ |:-]*-[ |:-]*$", re.MULTILINE)
 
 
@@ -51,7 +55,7 @@ def _code(block: Block, width: int, *, colour: bool) -> str:
     if not code and shown >= end:
         return ""
     before = "\n".join(lines[: shown - 1])
-    if len(before) + len(code) > 2 * LONGEST:  # lexed from here on, for better or worse
+    if len(before) > MOST_READ:
         before = ""
     if len(code) > LONGEST:
         return wrapped(code, width) + "\n"
