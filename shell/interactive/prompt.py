@@ -61,6 +61,6 @@ def prompt_of(
     return session
 
 
-def _continuation(width: int, line_number: int, is_soft_wrapped: bool) -> str:
+def _continuation(width: int, line_number: int, is_soft_wrapped: int) -> str:
     """What stands before the second line and those after it."""
     return " " * width if is_soft_wrapped else "… ".rjust(width)
