@@ -6,7 +6,6 @@ still be open, a name half typed. What a finished line's verb makes of its words
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from ..errors import UsageError
@@ -125,10 +124,14 @@ def _fence_is_open(text: str) -> bool:
     return bool(fence)
 
 
-def joined(line: str) -> str:
+def joined(line: str, found: Verb | None) -> str:
     """The line without the backslashes at the ends of its lines, which only meant that it goes
-    on; beside a code fence they are code."""
-    return line if any(fence in line for fence in FENCES) else re.sub(r"\\\n", "\n", line)
+    on: a verb's words stand in one line then, a text keeps its own. Beside a code fence they are
+    code."""
+    if any(fence in line for fence in FENCES):
+        return line
+    is_text = found is None or found.takes_words
+    return line.replace("\\\n", "\n" if is_text else "")
 
 
 def arguments_of(found: Verb, line: str) -> list[str]:

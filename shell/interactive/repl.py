@@ -109,7 +109,7 @@ class Shell:
 
     async def _obey(self, line: str) -> bool:
         try:
-            await self._dispatch(lines.joined(line).strip())
+            await self._dispatch(line.strip())
         except Leave:
             await self.conversation.leave()
             return False
@@ -133,6 +133,7 @@ class Shell:
         if not line:
             return
         found = TABLE.get(first) or extensions.find(first, self.paths)
+        line = lines.joined(line, found)
         addressed = lines.addressed(line)
         if line[0] == lines.SYSTEM:
             await self._system(line[1:].strip())
