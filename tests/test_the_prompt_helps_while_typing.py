@@ -24,18 +24,18 @@ def shell(sim_kernel: KernelProcess) -> Iterator[Terminal]:
 
 
 @pytest.fixture(scope="module")
-def ada(sim_kernel: KernelProcess) -> str:
+def augusta(sim_kernel: KernelProcess) -> str:
     """The pid of a process of that name which waits for messages."""
-    return sim_kernel.llmos("spawn", "-i", "--name", "ada").stdout.strip()
+    return sim_kernel.llmos("spawn", "-i", "--name", "augusta").stdout.strip()
 
 
 # ---- colours -------------------------------------------------------------------------------------
 
 
-def test_words_are_coloured_by_what_they_are(shell: Terminal, ada: str) -> None:
-    shell.send(f"kill {ada} 99999 --tree --tere -s")
+def test_words_are_coloured_by_what_they_are(shell: Terminal, augusta: str) -> None:
+    shell.send(f"kill {augusta} 99999 --tree --tere -s")
     assert shell.wait_for_style("kill").bold
-    assert shell.wait_for_style(f"{ada} 99999", "cyan").fg == "cyan"
+    assert shell.wait_for_style(f"{augusta} 99999", "cyan").fg == "cyan"
     assert shell.wait_for_style("99999", "red").fg == "red"
     assert shell.wait_for_style("--tree").fg == "blue"
     assert shell.wait_for_style("--tere").fg == "red"
@@ -48,11 +48,11 @@ def test_talk_is_not_wrong(shell: Terminal) -> None:
         assert shell.wait_for_style(word).fg == "default"
 
 
-def test_marks_strings_and_pipes_are_coloured(shell: Terminal, ada: str) -> None:
+def test_marks_strings_and_pipes_are_coloured(shell: Terminal, augusta: str) -> None:
     for line, part, colour in (
         ("!ls", "!ls", "magenta"),
         ("? kill it", "?", "magenta"),
-        ("@ada hello", "@ada", "magenta"),
+        ("@augusta hello", "@augusta", "magenta"),
         ('run "say it" | run that &', '"say it"', "brown"),
         ('run "say it" | run that &', "|", "magenta"),
         ('run "say it" | run that &', "&", "magenta"),
@@ -79,14 +79,14 @@ def test_without_colours_a_suggestion_still_looks_like_none(sim_kernel: KernelPr
 # ---- completion ----------------------------------------------------------------------------------
 
 
-def test_a_name_completes_to_its_pid_with_help_beside_it(shell: Terminal, ada: str) -> None:
-    shell.send("logs ad")
+def test_a_name_completes_to_its_pid_with_help_beside_it(shell: Terminal, augusta: str) -> None:
+    shell.send("logs augu")
     shell.key("tab")
-    shell.wait_for(f"llmos> logs {ada}")
+    shell.wait_for(f"llmos> logs {augusta}")
     shell.interrupt()
     shell.send("@")
     shell.key("tab")
-    shell.wait_for(rf"ada +{ada}, blocked")
+    shell.wait_for(rf"augusta +{augusta}, blocked")
     shell.interrupt()
     shell.send("kill 1 --")
     shell.key("tab")
@@ -145,18 +145,18 @@ def test_file_names_with_blanks_and_quotes_complete(
 # ---- what was meant ------------------------------------------------------------------------------
 
 
-def test_a_wrong_word_gets_the_nearest_right_one(shell: Terminal, ada: str) -> None:
+def test_a_wrong_word_gets_the_nearest_right_one(shell: Terminal, augusta: str) -> None:
     for line, meant in (
-        (f"kil {ada}", "there is no verb 'kil'; did you mean kill\\?"),
+        (f"kil {augusta}", "there is no verb 'kil'; did you mean kill\\?"),
         ("ps --tre", "did you mean --tree\\?"),
         ("kill -s TREM 1", "did you mean TERM\\?"),
-        ("logs adda", rf"did you mean {ada} \(ada\)\?"),
-        (f"logs 9{ada}", rf"no process 9{ada}.*; (did you mean|there are)"),
+        ("logs agusta", rf"did you mean {augusta} \(augusta\)\?"),
+        (f"logs 9{augusta}", rf"no process 9{augusta}.*; (did you mean|there are)"),
         ("memory-map 1 --by tome", "did you mean time\\?"),
         ("man read_fiel", "did you mean read_file\\?"),
         ("call read_file pth=x", "path"),
         ("scheduler use fiar", "fair"),
-        ("@adda hello", "did you mean ada\\?"),
+        ("@agusta hello", "did you mean augusta\\?"),
     ):
         shell.enter(line)
         shell.wait_for(meant)
@@ -166,21 +166,21 @@ def test_a_wrong_word_gets_the_nearest_right_one(shell: Terminal, ada: str) -> N
 # ---- another process -----------------------------------------------------------------------------
 
 
-def test_at_speaks_to_another_process_and_stays_here(shell: Terminal, ada: str) -> None:
+def test_at_speaks_to_another_process_and_stays_here(shell: Terminal, augusta: str) -> None:
     shell.enter("good morning")
     shell.wait_for("^You said: good morning")
-    shell.enter(f"@{ada} hello there")
+    shell.enter(f"@{augusta} hello there")
     shell.wait_for("^You said: hello there")
-    shell.enter("@ada and again")
+    shell.enter("@augusta and again")
     shell.wait_for("^You said: and again")
     shell.enter("still the same?")
     shell.wait_for("^You said: still the same")
-    shell.enter(f"logs {ada}")
+    shell.enter(f"logs {augusta}")
     shown = shell.wait_for("and again", count=3)
     assert shown.count("still the same?") == 2, "that was for this shell's own agent"
-    shell.enter(f"@{ada} count 20000")
+    shell.enter(f"@{augusta} count 20000")
     shell.wait_for(" 40 ")
     shell.interrupt()
     shell.wait_for("^interrupted")
-    shell.enter("@ada")
+    shell.enter("@augusta")
     shell.wait_for("there is no text")
