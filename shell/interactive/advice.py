@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import extensions
-from ..errors import Interrupted, ShellError
+from ..errors import Interrupted, ShellError, UsageError
 from ..verb import TABLE, did_you_mean
 
 TYPE_CHECKING = False
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 MOST_NAMED = 5
 
 
-def near_verb(line: str, paths: Paths) -> str:
+async def as_talk(client: AsyncClient, paths: Paths, line: str) -> str:
+    """What to note of a line that is said to the agent, and whose first word is nearly a verb. One
+    that can only have been meant as a verb's raises UsageError."""
+    near = _near_verb(line, paths)
+    if near and await _is_command(client, line):
+        raise UsageError(f"there is no verb {line.split()[0]!r}{near}")
+    is_word = near and line.isalpha()
+    return f"{line!r} is no verb{near} It is said to the agent." if is_word else ""
+
+
+def _near_verb(line: str, paths: Paths) -> str:
     """`; did you mean status?` if the first word is nearly a verb, else ''. With more words behind
     it, it has to be nearer."""
     word = line.split()[0]
@@ -26,7 +36,7 @@ def near_verb(line: str, paths: Paths) -> str:
     return did_you_mean(word, verbs, cutoff) if word.isalpha() and len(word) > 1 else ""
 
 
-async def is_command(client: AsyncClient, line: str) -> bool:
+async def _is_command(client: AsyncClient, line: str) -> bool:
     """Whether the words behind the first are what only a verb takes: flags, jobs, living pids."""
     rest = line.split()[1:]
     if not rest or not all(word[0] in "-%" or word.isdecimal() for word in rest):

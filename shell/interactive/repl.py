@@ -18,7 +18,7 @@ from ..output import Output
 from ..verb import TABLE, Verb, parse, show
 from . import line as lines
 from .address import pid_of, speak_to
-from .advice import advise, is_command, near_verb
+from .advice import advise, as_talk
 from .conversation import Conversation
 from .in_session import InSession, Leave
 from .job_table import Jobs
@@ -146,7 +146,8 @@ class Shell:
         elif found and found.kind != "outside" and ("\n" not in line or found.takes_words):
             await self._verb(found, line)
         else:
-            await self._mention_verb(line)
+            if note := await as_talk(self.client, self.paths, line):
+                self.stage.note(note)
             await self._say(line)
 
     async def _background(self, found: Verb | None, line: str) -> None:
@@ -176,14 +177,6 @@ class Shell:
         else:
             args, rest = parse(TABLE["send"], [str(pid), "--", text], in_session=True)
             await self._drive(InSession(self, args, rest, Output()), speak_to)
-
-    async def _mention_verb(self, line: str) -> None:
-        """A word that is nearly a verb was perhaps meant as one."""
-        near = near_verb(line, self.paths)
-        if near and await is_command(self.client, line):
-            raise UsageError(f"there is no verb {line.split()[0]!r}{near}")
-        if near and line.isalpha():
-            self.stage.note(f"{line!r} is no verb{near} It is said to the agent.")
 
     async def _foreground(self, saying: Any) -> None:
         """A turn, which Ctrl-C interrupts and Ctrl-Z stops."""
