@@ -391,7 +391,7 @@ class FakeKernel:
         for call in calls:
             self.tell(process, event="call", arguments={"text": "long " * 40}, **call)
         await self.gate()
-        for call in calls:
+        for call in reversed(calls):
             result = {"ok": True, "text": f"done\nby {call['name']}", "duration_s": 2.5}
             self.tell(process, event="result", **result, **call)
 

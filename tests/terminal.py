@@ -123,10 +123,10 @@ class Terminal:
 
     def text(self) -> str:
         """The screen, with all that scrolled out at its top before it."""
-        self._read(0.0)
+        shown = self.screen()  # first, for as it reads on, more scrolls out
         columns = range(self._screen.columns)
         gone = ["".join(row[x].data for x in columns).rstrip() for row in self._screen.history.top]
-        return "\n".join([*gone, self.screen()])
+        return "\n".join([*gone, shown])
 
     def wait_for(self, pattern: str, timeout: float = TIMEOUT_S, *, count: int = 1) -> str:
         """Waits until the text matches the pattern (multi-line regular expression), `count`

@@ -205,11 +205,11 @@ def test_calls_run_on_a_line_each_and_unfold(shell: Terminal, fake: RunningFake)
         assert re.search(rf'^· {name}\(text="long .*…  ✓ 2.5 s$', text, re.MULTILINE)
         assert text.count(name) == 1, "what ran is drawn over"
     shell.key("ctrl-o")
-    shell.wait_for("^    by work_1")
-    shell.key("ctrl-o")
     shell.wait_for("^    by work_0")
+    shell.key("ctrl-o")
+    shell.wait_for("^    by work_1")
     shell.enter("unfold 2")
-    full = shell.wait_for("^    by work_0", count=2)
+    full = shell.wait_for("^    by work_1", count=2)
     assert full.count("long long") > 20
     shell.enter("unfold 99")
     shell.wait_for("so many")
@@ -241,6 +241,21 @@ def test_news_of_others_come_above_the_open_block(shell: Terminal, fake: Running
     gate(fake).unlink()
     shell.wait_for("^an open block here$")
     assert re.search(r"exited 143.*\nan open block here$", shell.text(), re.MULTILINE)
+
+
+def test_an_answer_comes_above_a_line_that_is_half_typed() -> None:
+    with fake_kernel("loading", "2") as fake, Terminal(LLMOS, env=fake.env) as shell:
+        shell.wait_for("llmos>")
+        ask(shell, fake, "an *early*\nquestion\n\n- one\n- two\n\nthe end")
+        shell.wait_for("still loads|is loading|loading")
+        shell.send("help ren")
+        shell.wait_for("^the end$")
+        shell.send("ice")
+        text = shell.wait_for("^llmos> help renice$")
+        assert "an early\nquestion\n\n • one\n • two\n\nthe end\n" in text
+        assert "*early" not in text
+        shell.key("enter")
+        shell.wait_for("usage: renice")
 
 
 def test_ctrl_c_ends_an_answer_in_mid_block(shell: Terminal, fake: RunningFake) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import random
 import re
+from collections.abc import Callable
 
 import pyte
 import pytest
@@ -32,6 +33,13 @@ PARTS = (
 )
 
 
+class StillPaper(Paper):
+    """On which nothing moves by itself."""
+
+    def animate(self, tick: Callable[[], bool]) -> None:
+        pass
+
+
 class Screen(io.StringIO):
     """A terminal as a stream."""
 
@@ -55,7 +63,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, pieces: list[str], columns: int, line
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("LINES", str(lines))
     screen = Screen(columns, lines)
-    answer = Answer(Paper(screen), colour=True)
+    answer = Answer(StillPaper(screen), colour=True)
     for piece in pieces:
         answer.add(piece)
     answer.close()

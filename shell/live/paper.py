@@ -83,7 +83,9 @@ class Paper:
         self._put(self._change(list(rows)))
 
     def finish(self, text: str) -> None:
-        self._put(self._change([]) + text)
+        # What stands already is not written again: most paragraphs look as they came.
+        self._put(self._change(text.split("\n") if text else []))
+        self._rows = []
 
     def settle(self) -> None:
         self._rows = self._rows[-1:]
@@ -111,6 +113,8 @@ class Paper:
         same = 0
         while same < min(len(old), len(rows)) and old[same] == rows[same]:
             same += 1
+        if rows and same == len(rows) < len(old):
+            same -= 1  # the cursor is to end behind the last row, which is written again
         if same == len(old):
             return "".join(f"\n{row}" for row in rows[same:])
         if same == len(old) - 1 and same < len(rows) and rows[same].startswith(old[same]):
