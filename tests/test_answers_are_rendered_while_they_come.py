@@ -111,7 +111,9 @@ def test_without_colours_the_structure_stays(fake: RunningFake) -> None:
         assert not re.search(rb"\x1b\[[0-9;]*[39][0-7][;m]", shell.raw), "there is no colour"
 
 
-@pytest.mark.parametrize("setting", [{"LLMOS_PLAIN": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize(
+    "setting", [{"LLMOS_PLAIN": "1"}, {"TERM": "dumb"}, {"LLMOS_SHELL_RENDERED": "false"}]
+)
 def test_who_wants_it_plain_gets_what_was_said(fake: RunningFake, setting: dict[str, str]) -> None:
     with Terminal(LLMOS, env=fake.env | setting) as shell:
         shell.wait_for("llmos>")

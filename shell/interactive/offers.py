@@ -10,8 +10,10 @@ from .. import extensions
 from ..arguments import RESOURCES
 from ..errors import Interrupted, ShellError
 from ..verb import TABLE
+from ..verbs.past import ROLES
 from ..verbs.processes import SORTS, STATES
 from ..verbs.signalling import SIGNALS
+from .proc_paths import proc_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +104,11 @@ class Offers:
         found = (await self._client.ask("conversations", limit=50)).conversations
         return [Offer(str(info.id), info.begins) for info in found]
 
+    async def _proc(self, word: str, given: Sequence[str]) -> list[Offer]:
+        """A folder is gone on with."""
+        found = await proc_paths(self._client.ask, word)
+        return [Offer(path, about, is_open=path.endswith("/")) for path, about in found]
+
     async def _policy(self, word: str, given: Sequence[str]) -> list[Offer]:
         info = await self._client.ask("scheduler")
         return [Offer(name, "in use" if name == info.policy else "") for name in info.policies]
@@ -165,6 +172,7 @@ _FIXED: dict[str, Callable[[], list[Offer]]] = {
     "signal": lambda: [Offer(name, words) for name, (_, words) in SIGNALS.items()],
     "column": lambda: [Offer(name) for name in SORTS],
     "state": lambda: [Offer(name) for name in STATES],
+    "role": lambda: [Offer(name) for name in ROLES],
     "limit": lambda: [Offer(f"{name}=", is_open=True) for name in RESOURCES],
 }
 """What is the same on every kernel."""

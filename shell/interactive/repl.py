@@ -54,6 +54,8 @@ class Shell:
         settings = shell_settings.read(config_files.of_kernel(paths))
         if not settings["colour"]:
             os.environ["NO_COLOR"] = "1"  # prompt_toolkit reads it there, as we do
+        if not settings["rendered"]:
+            os.environ["LLMOS_PLAIN"] = "1"
         self.client = AsyncClient(paths.socket, self._on_event, self._lost, self._back)
         self._toolbar = Toolbar(self.client, lambda: self.stage.refresh())
         prompt = prompt_of(
