@@ -51,6 +51,7 @@ SETTINGS: dict[str, ShellSetting] = {
     "colour": ShellSetting(True, "colours in the interactive shell; NO_COLOR wins"),
     "suggestions": ShellSetting(True, "show how a line of the history would go on, in grey"),
     "complete_while_typing": ShellSetting(False, "offer completions without Tab"),
+    "rendered": ShellSetting(True, "answers as Markdown, calls with a spinner; LLMOS_PLAIN=1 wins"),
     "editing": ShellSetting(
         "emacs", "which editor the keys at the prompt are like", ("emacs", "vi")
     ),

@@ -112,7 +112,12 @@ PIDS = option(
     "pids", type=pid, metavar="PID", nargs="+", completes="pid", help="processes, as ps lists them"
 )
 TIMEOUT = option("--timeout", type=duration, metavar="TIME", help="give up after 30, 90s, 5m, 1h")
-ROOT = option("--root", metavar="DIR", help="the folder that its file syscalls see (default: here)")
+ROOT = option(
+    "--root",
+    metavar="DIR",
+    completes="folder",
+    help="the folder that its file syscalls see (default: here)",
+)
 NAME = option("--name", metavar="NAME", help="a name for ps")
 BUDGET = option(
     "--budget", type=budget, metavar="TOKENS", help="tokens for it and its children: 500, 10k, 1m"
@@ -121,6 +126,7 @@ PROGRAM = option(
     "--program",
     metavar="NAME",
     default="agent",
+    completes="program",
     help="what runs in it: a program of a plugin's, as acme.twice (default: agent)",
 )
 INTERACTIVE = option(

@@ -38,7 +38,10 @@ GRACE_S = 5.0
 
 
 def view_of(ctx: Context, *, streams: bool) -> TurnView:
-    """A view on the two streams."""
+    """A view on the two streams; in the interactive shell, on its terminal."""
+    live = ctx.live_view(tells=ctx.out.notes_progress) if streams else None
+    if live is not None:
+        return live
 
     def say(text: str) -> None:
         sys.stdout.write(text)

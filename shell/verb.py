@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .job import Job
     from .paths import Paths
+    from .turn import TurnView
 
     Handler = Callable[["Context"], Coroutine[Any, Any, "Outcome"]]
 
@@ -94,6 +95,14 @@ class Context:
 
     async def sleep(self, duration_s: float) -> None:
         """Waits."""
+        raise NotImplementedError
+
+    def live_view(self, *, tells: bool) -> TurnView | None:
+        """Shows a turn on the interactive shell's terminal; None where there is none."""
+        return None
+
+    def unfold(self, number: int) -> str | None:
+        """The last but `number` - 1 of what was shown folded; None if there is none."""
         raise NotImplementedError
 
     async def watch(self, pid: int, name: str) -> int:
@@ -320,11 +329,11 @@ def _shielded(found: Verb, argv: list[str]) -> list[str]:
     return argv
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """`; did you mean X?` when something known is near, else nothing."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]}?" if near else ""
 
 
@@ -333,6 +342,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, usage=self.format_usage())
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            near = did_you_mean(str(value), known)
+            raise argparse.ArgumentError(
+                action, f"there is no {value!r}{near} (there are {', '.join(known)})"
+            )
 
     def refuse_unknown(self, rest: Sequence[str]) -> NoReturn:
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]

@@ -7,6 +7,10 @@ sequences, to load for as long as a test needs. `python fake_kernel.py SOCKET [S
     say WORDS     answers WORDS          slow N      N words, 50 ms apart
     raw HEX       answers those bytes    tool        a syscall that works, one that fails
     fail          the turn fails         die         the kernel dies within the turn
+    bits          answers what is in the file `text` of its folder, a few letters at a time; at each
+                  ␞ it makes the file `go` and waits until that is gone
+    labour N      N syscalls side by side, which take until `go` is gone
+    big N         answers N thousand lines of Markdown at once
 """
 
 from __future__ import annotations
@@ -102,8 +106,9 @@ class Process:
 class FakeKernel:
     """All requests, answered."""
 
-    def __init__(self, state: str) -> None:
+    def __init__(self, state: str, folder: str) -> None:
         self.state = state
+        self.go = Path(folder) / "go"
         self.processes: dict[int, Process] = {}
         self.next_pid = 2
         self.halted = asyncio.Event()
@@ -333,6 +338,13 @@ class FakeKernel:
         elif verb == "tool":
             await self.calls(process)
             answer = "two calls"
+        elif verb == "bits":
+            answer = await self.in_bits(process, self.go.with_name("text").read_text())
+        elif verb == "labour":
+            await self.work(process, int(rest))
+            answer = "worked"
+        elif verb == "big":
+            answer = "".join(f"line *{number}* of many\n\n" for number in range(int(rest) * 1000))
         elif verb == "fail":
             answer, status = "(no answer after 8 steps)", "failed"
         elif verb == "die":
@@ -341,7 +353,7 @@ class FakeKernel:
             os._exit(1)
         elif verb != "say":
             answer = f"you said: {text}"
-        if verb != "slow" and status == "done":
+        if verb not in ("slow", "bits") and status == "done":
             self.tell(process, event="text", text=answer)
         process.page("assistant", answer)
         self.tell(process, event="turn", status=status, **{**_TURN, "text": answer})
@@ -358,6 +370,30 @@ class FakeKernel:
             self.tell(process, event="text", text=words[-1])
             await asyncio.sleep(0.05)
         return "".join(words)
+
+    async def in_bits(self, process: Process, text: str) -> str:
+        for number, part in enumerate(text.split("␞")):
+            if number:
+                await self.gate()
+            for at in range(0, len(part), 3):
+                self.tell(process, event="text", text=part[at : at + 3])
+                await asyncio.sleep(0)
+        return text
+
+    async def gate(self) -> None:
+        """Until the test takes the file away."""
+        self.go.touch()
+        while self.go.exists():
+            await asyncio.sleep(0.01)
+
+    async def work(self, process: Process, num_calls: int) -> None:
+        calls = [{"call_id": str(n), "name": f"work_{n}"} for n in range(num_calls)]
+        for call in calls:
+            self.tell(process, event="call", arguments={"text": "long " * 40}, **call)
+        await self.gate()
+        for call in reversed(calls):
+            result = {"ok": True, "text": f"done\nby {call['name']}", "duration_s": 2.5}
+            self.tell(process, event="result", **result, **call)
 
     async def calls(self, process: Process) -> None:
         for name, arguments, ok, result in (
@@ -391,7 +427,7 @@ def _write(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
 
 
 async def main(path: str, state: str = "ready", ready_after_s: str = "0") -> None:
-    kernel = FakeKernel(state)
+    kernel = FakeKernel(state, os.path.dirname(path))
     if float(ready_after_s):
         loop = asyncio.get_running_loop()
         loop.call_later(float(ready_after_s), lambda: setattr(kernel, "state", "ready"))

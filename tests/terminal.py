@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pexpect  # type: ignore[import-untyped]
 import pyte
@@ -117,10 +117,10 @@ class Terminal:
 
     def text(self) -> str:
         """The screen, with all that scrolled out at its top before it."""
-        self._read(0.0)
+        shown = self.screen()  # first, for as it reads on, more scrolls out
         columns = range(self._screen.columns)
         gone = ["".join(row[x].data for x in columns).rstrip() for row in self._screen.history.top]
-        return "\n".join([*gone, self.screen()])
+        return "\n".join([*gone, shown])
 
     def wait_for(self, pattern: str, timeout: float = TIMEOUT_S, *, count: int = 1) -> str:
         """Waits until the text matches the pattern (multi-line regular expression), `count`
@@ -132,6 +132,26 @@ class Terminal:
                 return text
             assert time.monotonic() < deadline, f"no {pattern!r} within {timeout} s on\n{text}"
             self._read(0.05)
+
+    def wait_for_style(self, text: str, colour: str = "", timeout: float = TIMEOUT_S) -> Any:
+        """Waits until the text is on the screen, its first letter in that colour if one is
+        given; that letter's `fg`, `bold` and so on."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self._style_of(text)
+            if found is not None and colour in ("", found.fg):
+                return found
+            if time.monotonic() > deadline:
+                assert found is not None, f"no {text!r} within {timeout} s on\n{self.screen()}"
+                return found
+            self._read(0.05)
+
+    def _style_of(self, text: str) -> Any:
+        """Of the text's lowest place on the screen."""
+        for y, line in reversed([*enumerate(self._screen.display)]):
+            if text in line:
+                return self._screen.buffer[y][line.rindex(text)]
+        return None
 
     def wait_exit(self, timeout: float = TIMEOUT_S) -> int:
         """Waits until the command has ended; its exit status (128 + n for signal n)."""

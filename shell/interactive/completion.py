@@ -1,23 +1,30 @@
-"""What Tab offers: verbs, options, pids with their names, syscalls."""
+"""What Tab completes: the word before the cursor, by what may stand in its place."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+import re
 
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
+from prompt_toolkit.completion import Completer, Completion
 
 from .. import extensions
-from ..arguments import RESOURCES
-from ..async_client import AsyncClient
-from ..errors import Interrupted, ShellError
-from ..job import Job
-from ..paths import Paths
-from ..verb import COMMON, TABLE, Arg, Verb
-from ..verbs.past import ROLES
-from ..verbs.processes import SORTS, STATES
-from ..verbs.signalling import SIGNALS
-from .proc_paths import proc_paths
+from ..errors import ShellError
+from ..output import harmless
+from ..verb import COMMON, TABLE, Verb
+from .line import ADDRESS, SAY, SYSTEM, argument_at, command_of, current_word, words_of
+from .offers import Offer, Offers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+
+    from prompt_toolkit.completion import CompleteEvent
+    from prompt_toolkit.document import Document
+
+    from ..async_client import AsyncClient
+    from ..job import Job
+    from ..paths import Paths
+
+_TO_ESCAPE = re.compile(r"""([\s'"\\|<>&;])""")
 
 
 class VerbCompleter(Completer):
@@ -26,9 +33,8 @@ class VerbCompleter(Completer):
     def __init__(
         self, client: AsyncClient, jobs: Callable[[], Awaitable[list[Job]]], paths: Paths
     ) -> None:
-        self._client = client
         self._paths = paths
-        self._jobs = jobs
+        self._offers = Offers(client, jobs, paths)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
         return ()
@@ -36,98 +42,76 @@ class VerbCompleter(Completer):
     async def get_completions_async(
         self, document: Document, event: CompleteEvent
     ) -> AsyncGenerator[Completion, None]:
-        *before, word = document.text_before_cursor.lstrip().split(" ")
-        before = [part for part in before if part]
-        for text, meta in await self._offers(before, word):
-            if text.lower().startswith(word.lower()):
-                yield Completion(text, start_position=-len(word), display_meta=meta)
+        line = document.text_before_cursor
+        word = current_word(line)
+        offered, begun = await self._at(line)
+        quote = word.raw[:1] if word.quote and word.raw[:1] == word.quote else ""
+        for offer in offered:
+            if offer.begins_with(begun):
+                head = word.raw[: len(word.raw) - len(begun)] if word.text != begun else ""
+                yield Completion(
+                    head + _quoted(offer, quote),
+                    start_position=-len(word.raw),
+                    display=harmless(offer.shown),
+                    display_meta=harmless(offer.meta),
+                )
 
-    async def _offers(self, before: list[str], word: str) -> list[tuple[str, str]]:
+    async def _at(self, line: str) -> tuple[list[Offer], str]:
+        """What may stand where the line ends, and how much of it is there."""
+        word = current_word(line)
+        mark = line.lstrip()[:1]
+        if mark == ADDRESS:
+            if len(words_of(line)) == 1 and word.raw:
+                return await self._offers.of("process", word.raw[1:]), word.raw[1:]
+            return [], ""
+        if mark == SAY:
+            return [], ""
+        words = words_of(line)
+        before = command_of(words[:-1] if word.raw else words)
+        if mark == SYSTEM:
+            return (await self._offers.of("path", word.text) if before else []), word.text
+        if before and before[-1].raw in ("<", ">", ">>"):
+            return await self._offers.of("path", word.text), word.text
         if not before:
-            return [*_verbs(), *extensions.summaries(self._paths).items()]
-        found = TABLE.get(before[0]) or extensions.find(before[0], self._paths)
+            return self._offers.verbs(), word.text
+        return await self._argument([one.text for one in before], word.text)
+
+    async def _argument(self, before: list[str], word: str) -> tuple[list[Offer], str]:
+        found = self._verb(before[0])
         if found is None or found.kind == "outside":
-            return []
-        if word.startswith("-"):
-            return _options(found)
-        arg = _arg_at(found, before[1:])
+            return [], ""
+        given = before[1:]
+        flag, has_value, value = word.partition("=")
+        if has_value and flag.startswith("--"):
+            given, word = [*given, flag], value
+        elif word.startswith("-"):
+            return _options(found), word
+        arg = argument_at(found, given)
         if arg is None:
-            return []
+            return [], ""
         if "choices" in arg.options:
-            return [(choice, "") for choice in arg.options["choices"]]
-        return await self._known(arg.completes, word)
+            return [Offer(str(choice)) for choice in arg.options["choices"]], word
+        return await self._offers.of(arg.completes, word, given), word
 
-    async def _known(self, kind: str, word: str) -> list[tuple[str, str]]:
-        if kind in _FIXED:
-            return _FIXED[kind]()
+    def _verb(self, name: str) -> Verb | None:
         try:
-            if kind == "pid":
-                listed = await self._client.ask("ps")
-                return [
-                    (str(info.pid), f"{info.name or info.program}, {info.state}")
-                    for info in listed.processes
-                ]
-            if kind == "session":
-                found = (await self._client.ask("conversations", limit=50)).conversations
-                return [(str(info.id), info.begins) for info in found]
-            if kind == "proc":
-                return await proc_paths(self._client.ask, word)
-            if kind == "policy":
-                return [(name, "") for name in (await self._client.ask("scheduler")).policies]
-            if kind in ("syscall", "syscalls"):
-                listed = await self._client.ask("syscalls")
-                chosen = word[: word.rfind(",") + 1] if kind == "syscalls" else ""
-                return [(chosen + info.name, info.summary) for info in listed.syscalls]
-            if kind == "plugin":
-                plugins = (await self._client.ask("plugins")).plugins
-                return [(info.name, info.origin) for info in plugins]
-            if kind == "job":
-                return [
-                    (f"%{job.number}", f"{job.name}, {job.state}") for job in await self._jobs()
-                ]
-        except (ShellError, Interrupted):
-            pass
-        return []
+            return TABLE.get(name) or extensions.find(name, self._paths)
+        except ShellError:
+            return None
 
 
-def _verbs() -> list[tuple[str, str]]:
-    return [(found.name, found.summary) for found in TABLE.values() if found.kind != "outside"]
-
-
-_FIXED: dict[str, Callable[[], list[tuple[str, str]]]] = {
-    "verb": _verbs,
-    "signal": lambda: [(name, words) for name, (_, words) in SIGNALS.items()],
-    "column": lambda: [(name, "") for name in SORTS],
-    "state": lambda: [(name, "") for name in STATES],
-    "role": lambda: [(name, "") for name in ROLES],
-    "limit": lambda: [(f"{name}=", "") for name in RESOURCES],
-}
-"""What is the same on every kernel."""
-
-
-def _options(found: Verb) -> list[tuple[str, str]]:
+def _options(found: Verb) -> list[Offer]:
     return [
-        (arg.flags[-1], str(arg.options.get("help", "")))
+        Offer(arg.flags[-1], str(arg.options.get("help", "")).replace("%%", "%"), *arg.flags)
         for arg in (*found.args, *COMMON)
         if arg.is_option and arg.is_listed
     ]
 
 
-def _arg_at(found: Verb, given: list[str]) -> Arg | None:
-    """The argument that comes after those that were given."""
-    options = {flag: arg for arg in (*found.args, *COMMON) if arg.is_option for flag in arg.flags}
-    if given and given[-1] in options and options[given[-1]].takes_value:
-        return options[given[-1]]
-    positionals = [arg for arg in found.args if not arg.is_option]
-    num_given, skip = 0, False
-    for part in given:
-        if skip:
-            skip = False
-        elif part in options:
-            skip = options[part].takes_value
-        else:
-            num_given += 1
-    if num_given < len(positionals):
-        return positionals[num_given]
-    last = positionals[-1] if positionals else None
-    return last if last is not None and last.options.get("nargs") in ("*", "+") else None
+def _quoted(offer: Offer, quote: str) -> str:
+    """As the line needs it: behind the quote that is open, or with its blanks escaped. What is
+    gone on with keeps its quote open."""
+    if not quote:
+        return _TO_ESCAPE.sub(r"\\\1", offer.text)
+    inside = offer.text if quote == "'" else re.sub(r'(["\\])', r"\\\1", offer.text)
+    return quote + inside + ("" if offer.is_open else quote)

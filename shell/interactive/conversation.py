@@ -10,17 +10,19 @@ from ..async_client import AsyncClient
 from ..engine import still_loading
 from ..errors import KernelError, ShellError
 from ..following import exit_line
+from ..live.paper import is_rendered
 from ..output import columns_of
 from ..turn import TurnView
 from ..verbs.processes import page_text
 from .job_table import Jobs
-from .stage import Stage
+from .stage import Place, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from ...kernel.messages import KernelStatus, PageInfo, ProcessInfo
+    from ..live.folds import Folds
 
 OWN_NAME = "shell"
 REPLAYED_PAGES = 6
@@ -32,9 +34,11 @@ BETWEEN_TURNS = "a message"
 class Conversation:
     """Talks to one process: spawned at the first text, or chosen by `attach`."""
 
-    def __init__(self, client: AsyncClient, stage: Stage, jobs: Jobs) -> None:
+    def __init__(self, client: AsyncClient, stage: Stage, jobs: Jobs, folds: Folds) -> None:
         self._client = client
         self._stage = stage
+        self._folds = folds
+        self.place = Place(stage)
         self._jobs = jobs
         self.pid: int | None = None
         self._name = OWN_NAME
@@ -266,11 +270,15 @@ class Conversation:
         self._talk_to(None, spawned_here=False)
 
     def _new_view(self) -> TurnView:
-        return TurnView(
-            self._stage.write,
-            lambda text: self._stage.write(text, "dim"),
-            lambda: columns_of(sys.stdout),
-        )
+        if not is_rendered(sys.stdout):
+            return TurnView(
+                self._stage.write,
+                lambda text: self._stage.write(text, "dim"),
+                lambda: columns_of(sys.stdout),
+            )
+        from ..live.view import LiveView
+
+        return LiveView(self.place, self._folds)
 
 
 def _goes_on(event: Any, in_turn: bool) -> bool:

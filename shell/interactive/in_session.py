@@ -7,11 +7,15 @@ of its processes are apart from the conversation's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 
 from ..async_client import AsyncClient
 from ..errors import Interrupted, NoKernel, ShellError, Suspended
+from ..live.paper import is_rendered
 from ..paths import Paths
 from ..verb import Context, Outcome
+from .stage import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +24,12 @@ if TYPE_CHECKING:
 
     from ...kernel.messages import ProcessInfo
     from ..job import Job
+    from ..live.folds import Folds
     from ..output import Output
+    from ..turn import TurnView
     from .conversation import Conversation
     from .job_table import Jobs
+    from .stage import Stage
 
     class Session(Protocol):
         """The shell, as far as verbs need it."""
@@ -30,6 +37,8 @@ if TYPE_CHECKING:
         paths: Paths
         jobs: Jobs
         conversation: Conversation
+        stage: Stage
+        folds: Folds
 
         def start(self, coroutine: Any) -> None: ...
 
@@ -57,6 +66,7 @@ class InSession(Context):
         self._events: dict[int, asyncio.Queue[Any]] = {}
         self._suspending = False
         self._lost = False
+        self._in_front = contextlib.ExitStack()
         self._client = AsyncClient(self.paths.socket, self._on_event, self._on_lost)
 
     # ---- the kernel -----------------------------------------------------------------------
@@ -89,7 +99,20 @@ class InSession(Context):
         self._suspending = True
 
     def close(self) -> None:
+        self._in_front.close()
         self._client.close()
+
+    def live_view(self, *, tells: bool) -> TurnView | None:
+        if not is_rendered(sys.stdout):
+            return None
+        from ..live.view import LiveView
+
+        place = Place(self._session.stage)
+        self._in_front.enter_context(self._session.stage.in_front(place))
+        return LiveView(place, self._session.folds, tells=tells)
+
+    def unfold(self, number: int) -> str | None:
+        return self._session.folds.newest(number)
 
     # ---- the session ----------------------------------------------------------------------
 

@@ -7,25 +7,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
-import sys
-
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.history import FileHistory
-from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.shortcuts.prompt import PromptSession
 
 from ...config import shell_settings
 from .. import config_files, extensions
 from ..async_client import AsyncClient
 from ..errors import Interrupted, ShellError, UsageError, mistake
-from ..output import Output, columns_of
-from ..verb import TABLE, Verb, did_you_mean, parse, parser_of, show
-from .completion import VerbCompleter
+from ..live.folds import Folds
+from ..output import Output
+from ..verb import TABLE, Verb, parse, show
+from . import line as lines
+from .address import pid_of, speak_to
+from .advice import advise, as_talk
 from .conversation import Conversation
 from .in_session import InSession, Leave
 from .job_table import Jobs
+from .prompt import prompt_of
 from .stage import Keyboard, MadeWay, Stage
 from .toolbar import Toolbar
 
@@ -34,10 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from prompt_toolkit.key_binding import KeyPressEvent
-
     from ...kernel.messages import ProcessInfo
     from ..paths import Paths
+    from ..verb import Handler
 
 BACKGROUND = " &"
 TO_THE_AGENT = "to say this to the agent, begin with ?"
@@ -58,22 +54,23 @@ class Shell:
         settings = shell_settings.read(config_files.of_kernel(paths))
         if not settings["colour"]:
             os.environ["NO_COLOR"] = "1"  # prompt_toolkit reads it there, as we do
+        if not settings["rendered"]:
+            os.environ["LLMOS_PLAIN"] = "1"
         self.client = AsyncClient(paths.socket, self._on_event, self._lost, self._back)
-        self._session: PromptSession[str] = PromptSession(
-            history=FileHistory(paths.history),
-            completer=VerbCompleter(self.client, lambda: self.jobs.refresh(), paths),
-            complete_while_typing=settings["complete_while_typing"],
-            auto_suggest=AutoSuggestFromHistory() if settings["suggestions"] else None,
-            vi_mode=settings["editing"] == "vi",
-            bottom_toolbar=self._toolbar_text,
-            key_bindings=_keys(),
-            include_default_pygments_style=False,
-            reserve_space_for_menu=6,
+        self._toolbar = Toolbar(self.client, lambda: self.stage.refresh())
+        prompt = prompt_of(
+            self.client,
+            paths,
+            self._toolbar,
+            jobs=lambda: self.jobs.refresh(),
+            refresh=lambda: self.stage.refresh(),
+            unfold=self._unfold,
+            settings=settings,
         )
-        self.stage = Stage(self._session)
+        self.stage = Stage(prompt)
         self.jobs = Jobs(self.client, self.stage)
-        self.conversation = Conversation(self.client, self.stage, self.jobs)
-        self._toolbar = Toolbar(self.client, self.stage.refresh)
+        self.folds = Folds()
+        self.conversation = Conversation(self.client, self.stage, self.jobs, self.folds)
         self._keyboard = Keyboard()
         self._on_interrupt: Callable[[], object] | None = None
         self._on_suspend: Callable[[], object] | None = None
@@ -138,16 +135,21 @@ class Shell:
         if not line:
             return
         found = TABLE.get(first) or extensions.find(first, self.paths)
-        if line[0] == "!":
+        line = lines.joined(line, found)
+        addressed = lines.addressed(line)
+        if line[0] == lines.SYSTEM:
             await self._system(line[1:].strip())
-        elif line[0] == "?":
+        elif line[0] == lines.SAY:
             await self._say(line[1:].strip())
+        elif addressed:
+            await self._address(*addressed)
         elif line == BACKGROUND.strip() or line.endswith(BACKGROUND):
             await self._background(found, line.removesuffix(BACKGROUND.strip()).rstrip())
         elif found and found.kind != "outside" and ("\n" not in line or found.takes_words):
             await self._verb(found, line)
         else:
-            self._mention_verb(line)
+            if note := await as_talk(self.client, self.paths, line):
+                self.stage.note(note)
             await self._say(line)
 
     async def _background(self, found: Verb | None, line: str) -> None:
@@ -157,7 +159,7 @@ class Shell:
                 raise UsageError("there is no task before the &", "list the files &")
             await self._run(TABLE["spawn"], ["--", line], in_background=True)
         elif found.name in ("run", "spawn"):
-            await self._run(found, _words(found, line)[1:], in_background=True)
+            await self._run(found, lines.arguments_of(found, line), in_background=True)
         else:
             raise UsageError(
                 f"{found.name} does not go into the background", "a task does: run … &"
@@ -167,13 +169,16 @@ class Shell:
         if text:
             await self._foreground(self.conversation.say(text))
 
-    def _mention_verb(self, line: str) -> None:
-        """A single word that is nearly a verb was perhaps meant as one."""
-        verbs = [found.name for found in TABLE.values() if found.kind != "outside"]
-        verbs += extensions.summaries(self.paths)
-        near = did_you_mean(line, verbs) if line.isalpha() and len(line) > 1 else ""
-        if near:
-            self.stage.note(f"{line!r} is no verb{near} It is said to the agent.")
+    async def _address(self, who: str, text: str) -> None:
+        """`@5 text`: said to another process, whose turn is shown; this conversation goes on."""
+        pid = await pid_of(self.client, who)
+        if pid == self.conversation.pid:
+            await self._say(text)
+        elif text.endswith(BACKGROUND):
+            await self._run(TABLE["send"], [str(pid), "--", text.removesuffix(BACKGROUND)])
+        else:
+            args, rest = parse(TABLE["send"], [str(pid), "--", text], in_session=True)
+            await self._drive(InSession(self, args, rest, Output()), speak_to)
 
     async def _foreground(self, saying: Any) -> None:
         """A turn, which Ctrl-C interrupts and Ctrl-Z stops."""
@@ -189,7 +194,8 @@ class Shell:
                 task.cancel()
 
         try:
-            await self._until_done(task, interrupt, suspend)
+            with self.stage.in_front(self.conversation.place):
+                await self._until_done(task, interrupt, suspend)
         except asyncio.CancelledError:
             raise Interrupted from None
 
@@ -204,31 +210,39 @@ class Shell:
             self._on_interrupt = self._on_suspend = None
 
     async def _verb(self, found: Verb, line: str) -> None:
-        await self._run(found, _words(found, line)[1:])
+        await self._run(found, lines.arguments_of(found, line))
 
     async def _run(self, found: Verb, argv: list[str], *, in_background: bool = False) -> None:
-        args, rest = parse(found, argv, in_session=True)
-        out = Output(as_json=args.json, verbose=args.verbose)
-        ctx = InSession(self, args, rest, out)
+        try:
+            args, rest = parse(found, argv, in_session=True)
+        except ShellError as error:
+            raise await advise(self.client, error, argv) from None
+        ctx = InSession(self, args, rest, Output(as_json=args.json, verbose=args.verbose))
         ctx.in_background = in_background
-        task = asyncio.ensure_future(found.handler(ctx))
+        try:
+            await self._drive(ctx, found.handler)
+        except ShellError as error:
+            error = await advise(self.client, error, argv)
+            if not args.json:
+                raise error from None
+            ctx.out.failure(error)
+        if ctx.shows_turn:
+            await self._foreground(self.conversation.follow())
+
+    async def _drive(self, ctx: InSession, handler: Handler) -> None:
+        """Runs a verb's body in the foreground, and shows what came of it."""
+        task = asyncio.ensure_future(handler(ctx))
 
         def suspend() -> None:
             ctx.suspend()
             task.cancel()
 
         try:
-            show(await self._until_done(task, task.cancel, suspend), out)
-        except ShellError as error:
-            if not args.json:
-                raise
-            out.failure(error)
+            show(await self._until_done(task, task.cancel, suspend), ctx.out)
         except asyncio.CancelledError:
             raise Interrupted from None
         finally:
             ctx.close()
-        if ctx.shows_turn:
-            await self._foreground(self.conversation.follow())
 
     async def _system(self, command: str) -> None:
         """The system's shell, with the terminal to itself."""
@@ -306,31 +320,7 @@ class Shell:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _toolbar_text(self) -> str:
-        return self._toolbar.text(columns_of(sys.stdout))
-
-
-def _words(found: Verb, line: str) -> list[str]:
-    """The line as the system's shell would split it; free text may hold a lone apostrophe."""
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        if found.takes_words:
-            return line.split()
-        usage = parser_of(found, True).format_usage()
-        raise UsageError(f"{error.args[0].lower()}: quotes come in pairs", usage=usage) from None
-
-
-def _keys() -> KeyBindings:
-    keys = KeyBindings()
-
-    @keys.add("escape", "enter")
-    def _newline(event: KeyPressEvent) -> None:
-        """Alt-Enter: one more line."""
-        event.current_buffer.insert_text("\n")
-
-    @keys.add("c-z")
-    def _nothing(event: KeyPressEvent) -> None:
-        """Ctrl-Z at the prompt: there is nothing to stop."""
-
-    return keys
+    def _unfold(self) -> None:
+        """Ctrl-O at the prompt; pressed again, what was folded before that."""
+        text = self.folds.turn()
+        self.stage.note(text if text is not None else "nothing more was folded")

@@ -7,6 +7,7 @@ second of delay; here everything runs on the one event loop.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 import termios
@@ -15,10 +16,12 @@ from collections.abc import Iterator
 from prompt_toolkit.application.run_in_terminal import run_in_terminal
 from prompt_toolkit.shortcuts.prompt import PromptSession
 
-from ..output import harmless, paint
+from ..live.paper import LOWEST, NARROWEST, SPIN_S, Paper, lines_of
+from ..output import columns_of, harmless, paint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 PROMPT = "llmos> "
@@ -33,6 +36,8 @@ class Stage:
 
     def __init__(self, session: PromptSession[str]) -> None:
         self._session = session
+        self._paper = Paper(sys.stdout)
+        self._front: Place | None = None
         self._prompt_stands = False
         self._made_way = False
         self._above: list[str] = []
@@ -70,14 +75,27 @@ class Stage:
 
     # ---- writing --------------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def in_front(self, place: Place) -> Iterator[None]:
+        """For as long as a turn is in the foreground, its open rows are drawn."""
+        before, self._front = self._front, place
+        self._paper.show(place.rows)
+        try:
+            yield
+        finally:
+            self._paper.leave()
+            self._front = before
+
+    def paper_of(self, place: Place) -> Paper | None:
+        """What the place may draw on, if it may."""
+        return self._paper if self._front is place and not self._prompt_stands else None
+
     def write(self, text: str, style: str = "") -> None:
         """Harmless text as it comes."""
-        painted = paint(text, style, sys.stdout)
         if not self._prompt_stands:
-            sys.stdout.write(painted)
-            sys.stdout.flush()
+            self._paper.write(text, style)
             return
-        self._above.append(painted)
+        self._above.append(paint(text, style, sys.stdout))
         if "\n" in text and not self._made_way and not self._due:
             self._due = True
             run_in_terminal(lambda: self._write_above(whole_lines=True))
@@ -94,6 +112,68 @@ class Stage:
         if lines or newline:
             sys.stdout.write(lines + newline)
             sys.stdout.flush()
+
+
+class Place:
+    """Where one turn is shown (a `Surface`): on the paper while it is in front, else above the
+    prompt or between the lines of a verb, in finished blocks."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.rows: list[str] = []
+        self._stage = stage
+        self._moves = False
+
+    @property
+    def width(self) -> int:
+        return max(columns_of(sys.stdout) - 1, NARROWEST)
+
+    @property
+    def height(self) -> int:
+        return max(lines_of(sys.stdout) - 2, LOWEST)
+
+    @property
+    def can_redraw(self) -> bool:
+        paper = self._stage.paper_of(self)
+        return paper is None or paper.can_redraw
+
+    def show(self, rows: Sequence[str]) -> None:
+        self.rows = list(rows)
+        if paper := self._stage.paper_of(self):
+            paper.show(rows)
+
+    def finish(self, text: str) -> None:
+        self.rows = []
+        if paper := self._stage.paper_of(self):
+            paper.finish(text)
+        elif text:
+            self._stage.write(text)
+
+    def settle(self) -> None:
+        if paper := self._stage.paper_of(self):
+            paper.settle()
+        elif self.rows[:-1]:
+            self._stage.write("".join(f"{row}\n" for row in self.rows[:-1]))
+        self.rows = self.rows[-1:]
+
+    def leave(self) -> None:
+        if paper := self._stage.paper_of(self):
+            paper.leave()
+        elif any(self.rows):
+            self._stage.write("".join(f"{row}\n" for row in self.rows))
+        self.rows = []
+
+    def write(self, text: str, style: str = "") -> None:
+        self._stage.write(text, style)
+
+    def animate(self, tick: Callable[[], bool]) -> None:
+        if not self._moves:
+            self._moves = True
+            asyncio.get_running_loop().call_later(SPIN_S, self._again, tick)
+
+    def _again(self, tick: Callable[[], bool]) -> None:
+        self._moves = False
+        if tick():
+            self.animate(tick)
 
 
 class Keyboard:

@@ -26,7 +26,7 @@ _VERBS = """
     teams       up down
     memory      pages du fsck memory-map
     knowledge   ingest kb
-    syscalls    man
+    syscalls    man unfold
     plugins     plugins plugin
     calling     call
     mounts      mcp

@@ -23,6 +23,7 @@ EXIT_FAILED = 1
         "arguments",
         nargs="*",
         metavar="NAME=VALUE",
+        completes="argument",
         help="its arguments, a VALUE being JSON or a text; or all of them as one JSON object",
     ),
     ROOT,

@@ -9,10 +9,13 @@ from ..verb import TABLE, Context, Outcome, Verb, find, option, parser_of, verb
 BESIDES = """
 A line whose first word is no verb is said to the session's agent.
   ? TEXT    says TEXT to the agent, whatever it begins with
+  @PID TEXT says TEXT to another process, by pid or name, and shows its answer here
   !CMD      runs CMD in the system's shell
   TEXT &    gives TEXT, or what run takes, to an agent of its own in the background
   Ctrl-C    interrupts the turn and keeps what was said; Ctrl-D detaches, agents live on
   Ctrl-Z    stops the agent where it is; fg lets it go on, bg in the background
+  Ctrl-O    unfolds the last call or thought; Ctrl-R searches what was typed before
+  Alt-Enter begins another line, as a \\ at the end does; Ctrl-X Ctrl-E opens $EDITOR
 """
 
 STATUSES = """\

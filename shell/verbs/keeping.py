@@ -35,7 +35,12 @@ async def checkpoint(ctx: Context) -> Outcome:
     "restore",
     "bring back what a checkpoint holds, under new pids, and print the first",
     FILE,
-    option("--root", metavar="DIR", help="the folder that its file syscalls see (default: as was)"),
+    option(
+        "--root",
+        metavar="DIR",
+        completes="folder",
+        help="the folder that its file syscalls see (default: as was)",
+    ),
 )
 async def restore(ctx: Context) -> Outcome:
     root = None if ctx.args.root is None else root_of(ctx.args.root)

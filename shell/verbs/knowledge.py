@@ -73,7 +73,13 @@ async def _remove(ctx: Context, paths: list[str]) -> Outcome:
 @verb(
     "kb",
     "list the knowledge base, or search it",
-    option("namespace", nargs="?", metavar="NAME", help="a namespace (default: all)"),
+    option(
+        "namespace",
+        nargs="?",
+        metavar="NAME",
+        completes="namespace",
+        help="a namespace (default: all)",
+    ),
     option("-s", "--search", metavar="TEXT", help="the passages that have most to do with a text"),
     option("-k", type=int, default=5, metavar="N", help="how many passages (default: 5)"),
     option("--drop", action="store_true", help="remove the namespace and all its documents"),

@@ -138,7 +138,14 @@ def _states(text: str) -> list[str]:
         completes="state",
         help=f"only those: {', '.join(STATES)} (several: a,b)",
     ),
-    option("-g", "--group", type=pid, metavar="PID", help="only those of that process group"),
+    option(
+        "-g",
+        "--group",
+        type=pid,
+        metavar="PID",
+        completes="pid",
+        help="only those of that process group",
+    ),
     option("--session", type=pid, metavar="PID", help="only those of that session"),
     option("--name", metavar="WORDS", help="only those with all of the words in their name"),
 )

@@ -1,10 +1,11 @@
-"""The verb about syscalls: man."""
+"""The verbs about syscalls: man, unfold."""
 
 from __future__ import annotations
 
+import argparse
 import json
 
-from ..errors import KernelError
+from ..errors import KernelError, ShellError
 from ..output import table
 from ..verb import TABLE, Context, Outcome, did_you_mean, option, verb
 
@@ -56,6 +57,32 @@ async def _unknown(ctx: Context, name: str, error: KernelError) -> KernelError:
     listed = await ctx.ask("syscalls")
     near = did_you_mean(name, [info.name for info in listed.syscalls])
     return KernelError("ENOSYS", error.message + near, "llmos man lists the syscalls")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number (1 is the last)")
+    return int(text)
+
+
+@verb(
+    "unfold",
+    "show a call with its result, or a thought, in full (Ctrl-O: the last)",
+    option(
+        "number",
+        nargs="?",
+        type=_number,
+        default=1,
+        metavar="N",
+        help="the last but N - 1 of what was shown in one line (default: 1)",
+    ),
+    kind="session",
+)
+async def unfold(ctx: Context) -> Outcome:
+    text = ctx.unfold(ctx.args.number)
+    if text is None:
+        raise ShellError("so many calls and thoughts were not shown here", "logs PID has all pages")
+    return Outcome({"number": ctx.args.number, "text": text}, text)
 
 
 # ---- the page ----------------------------------------------------------------------------------
