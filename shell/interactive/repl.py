@@ -22,10 +22,12 @@ from ..async_client import AsyncClient
 from ..errors import Interrupted, ShellError, UsageError, mistake
 from ..output import Output, columns_of
 from ..verb import TABLE, Verb, did_you_mean, parse, parser_of, show
+from .command_line import is_pipeline
 from .completion import VerbCompleter
 from .conversation import Conversation
 from .in_session import InSession, Leave
 from .job_table import Jobs
+from .pipeline import PIPELINE
 from .stage import Keyboard, MadeWay, Stage
 from .toolbar import Toolbar
 
@@ -90,6 +92,9 @@ class Shell:
         poll = asyncio.create_task(self._toolbar.poll())
         try:
             with self._keyboard.ours():
+                if self.conversation.is_speaking:
+                    with contextlib.suppress(Interrupted):
+                        await self._foreground(self.conversation.follow())
                 while await self._turn():
                     pass
         finally:
@@ -138,7 +143,9 @@ class Shell:
         if not line:
             return
         found = TABLE.get(first) or extensions.find(first, self.paths)
-        if line[0] == "!":
+        if is_pipeline(line):
+            await self._run(PIPELINE, ["--", line])
+        elif line[0] == "!":
             await self._system(line[1:].strip())
         elif line[0] == "?":
             await self._say(line[1:].strip())

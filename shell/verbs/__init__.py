@@ -15,6 +15,8 @@ _VERBS = """
     strace      strace
     proc        ls cat
     top         top
+    mapping     map
+    processes   ps limits logs
     scheduling  scheduler why
     tracing     trace tune
     signalling  kill stop cont renice setpgid wait

@@ -11,6 +11,7 @@ A line whose first word is no verb is said to the session's agent.
   ? TEXT    says TEXT to the agent, whatever it begins with
   !CMD      runs CMD in the system's shell
   TEXT &    gives TEXT, or what run takes, to an agent of its own in the background
+  run A < FILE | run B | !CMD > FILE   a pipeline of agents, files and commands; & as well
   Ctrl-C    interrupts the turn and keeps what was said; Ctrl-D detaches, agents live on
   Ctrl-Z    stops the agent where it is; fg lets it go on, bg in the background
 """
