@@ -182,3 +182,16 @@ def test_it_is_one_job(shell: Terminal, sim_kernel: KernelProcess) -> None:
     shell.enter("jobs --json")
     shell.wait_for(r'"jobs": \[\]')
     assert alive(sim_kernel) == before
+
+
+def test_its_agents_work_on_when_the_shell_is_left(
+    shell: Terminal, sim_kernel: KernelProcess
+) -> None:
+    shell.enter("run count 800 | run --name last sum &")
+    shell.wait_for(r"^\[1\] \d+$")
+    shell.enter("exit")
+    assert shell.wait_exit() == 0
+    assert "Traceback" not in shell.text()
+    listed = json.loads(sim_kernel.llmos("ps", "--json").stdout)["processes"]
+    last = next(info["pid"] for info in listed if info["name"] == "last")
+    assert sim_kernel.llmos("wait", str(last)).stdout.endswith(" 799 800\n")

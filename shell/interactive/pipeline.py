@@ -229,8 +229,8 @@ class Pipeline:
         return bool(last) or any(status not in (0, None, NOBODY_READS) for status in before)
 
     def verdict(self) -> str:
-        """Each stage's status; nothing when all is well."""
-        if not self.failed:
+        """Each stage's status; nothing when all is well, or the one stage has told it itself."""
+        if not self.failed or [stage.verb for stage in self.line.stages] in (["map"], ["pipe"]):
             return ""
         told = (
             f"{stage.text}: {'not done' if status is None else status_text(status)}"
@@ -260,7 +260,11 @@ class Pipeline:
             stdin = stdout
 
     def _begin(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        async def until_the_shell_ends() -> None:
+            with contextlib.suppress(Interrupted):
+                await work
+
+        task = asyncio.ensure_future(until_the_shell_ends())
         self._tasks.append(task)
         return task
 
