@@ -120,7 +120,9 @@ class Terminal:
         self._read(0.0)
         columns = range(self._screen.columns)
         gone = ["".join(row[x].data for x in columns).rstrip() for row in self._screen.history.top]
-        return "\n".join([*gone, self.screen()])
+        # Not `screen`, which reads more: a line that scrolls out meanwhile would be in neither.
+        shown = "\n".join(line.rstrip() for line in self._screen.display).rstrip()
+        return "\n".join([*gone, shown])
 
     def wait_for(self, pattern: str, timeout: float = TIMEOUT_S, *, count: int = 1) -> str:
         """Waits until the text matches the pattern (multi-line regular expression), `count`

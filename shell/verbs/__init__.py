@@ -16,7 +16,6 @@ _VERBS = """
     proc        ls cat
     top         top
     mapping     map
-    processes   ps limits logs
     scheduling  scheduler why
     tracing     trace tune
     signalling  kill stop cont renice setpgid wait

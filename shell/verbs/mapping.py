@@ -73,7 +73,7 @@ async def map_(ctx: Context) -> Outcome:
         while await fleet.fill():
             report.show(fleet.num_running)
             await fleet.wait()
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):  # the latter comes while an answer is written
         report.close()
         await fleet.end()
         interrupted = True
