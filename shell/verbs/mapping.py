@@ -156,8 +156,9 @@ class Report:
         self._items = items
         self._num_shown = 0
         self._folder = _Folder(ctx.args.out_dir, items) if ctx.args.out_dir else None
-        watched = sys.stderr.isatty() and not ctx.out.as_json and not ctx.in_background
-        self._bar = _Bar(len(items)) if watched and ctx.fed is None else None
+        # In the interactive shell it may become a job, and the prompt have the terminal again.
+        watched = sys.stderr.isatty() and not ctx.out.as_json and not ctx.in_session
+        self._bar = _Bar(len(items)) if watched else None
 
     def show(self, num_running: int, *, all_of_it: bool = False) -> None:
         """All up to the first that has not ended; with `all_of_it`, all that have."""
