@@ -120,7 +120,7 @@ class InSession(Context):
         return Outcome({"pid": pid})
 
     async def with_terminal(self, command: list[str]) -> int:
-        return await self._session.with_terminal(command)
+        return await self.session.with_terminal(command)
 
     async def leave(self) -> Outcome:
         raise Leave
