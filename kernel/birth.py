@@ -44,6 +44,7 @@ class Births(Plumbing):
         stdin: Pipe | None = None,
         stdout: Pipe | None = None,
         output_schema: str | None = None,
+        group: int | None = None,
         sender: int = FROM_OUTSIDE,
         spawn_key: str | None = None,
         along: Along | None = None,
@@ -51,7 +52,7 @@ class Births(Plumbing):
         """A new process, in the journal when this returns. What is None is as the parent has it.
 
         Raises EAGAIN (a limit is reached), EINVAL, ENOSYS (no such tool; told when plugins are
-        loaded), ESRCH (no such parent).
+        loaded), ESRCH (no such parent, nobody in that group).
         """
         if spawn_key is not None:
             again = await self.journal.read(lambda c: records.read_pid_of(c, spawn_key))
@@ -98,7 +99,17 @@ class Births(Plumbing):
         if along is not None:
             more, after = along(process)
             statements += more
-        await self._give_birth(process, above, budget, statements, after)
+        if group is None:
+            await self._give_birth(process, above, budget, statements, after)
+            return process
+        async with self._regrouping:  # the group must not come to span two sessions
+            others = self.table.group(group)
+            if parent != INIT_PID:
+                raise EINVAL("a child is in the group of its parent", hint="leave the group out")
+            if not others:
+                raise ESRCH(f"there is nobody in group {group}", hint="llmos ps -l lists groups")
+            process.group, process.session = group, others[0].session
+            await self._give_birth(process, above, budget, statements, after)
         return process
 
     async def fork(

@@ -72,6 +72,9 @@ class Bus:
     def watched(self, pid: int) -> bool:
         return pid in self._subscribers
 
+    def num_watching(self, pid: int) -> int:
+        return len(self._subscribers.get(pid, ()))
+
     def publish(self, event: Event) -> None:
         for subscriber in tuple(self._subscribers.get(event.pid, ())):
             subscriber(event)

@@ -159,6 +159,7 @@ class Generation(Obedience):
         process, kernel = self._process, self._kernel
         accounting, loop = process.accounting, asyncio.get_running_loop()
         token_ids, texts = list(process.draft.token_ids), [process.draft.text]
+        process.saying = texts
         saved, in_words = loop.time(), True
         try:
             async for item in stream:
@@ -197,7 +198,7 @@ class Generation(Obedience):
                     if self._outlet.must_wait:
                         raise Interrupted  # the next step waits
         finally:
-            process.draft = Draft(tuple(token_ids), "".join(texts))
+            process.draft, process.saying = Draft(tuple(token_ids), "".join(texts)), None
         raise EngineError("the engine ended a stream without a completion")
 
     async def _fitting_prompt(self, refusal: PromptTooLong | None = None) -> Prompt:

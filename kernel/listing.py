@@ -11,7 +11,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from .messages import ProcessInfo, Usage
+from .messages import AttachInfo, ProcessInfo, Usage
 from .process import Process
 from .scheduler import Scheduler
 
@@ -39,11 +39,17 @@ _READ = {
 _READ_USAGE = {field.name: attrgetter(f"accounting.{field.name}") for field in fields(Usage)}
 
 
-def info(process: Process, scheduler: Scheduler) -> ProcessInfo:
-    """One process."""
+def attached(process: Process, scheduler: Scheduler, watchers: int) -> AttachInfo:
+    """One process, for somebody who attaches at this very moment."""
     fields: dict[str, Any] = {name: read(process) for name, read in _READ.items()}
     fields |= zip(SCHEDULED, scheduler.row(process), strict=True)
-    return ProcessInfo(usage=process.accounting.usage(), **fields)
+    return AttachInfo(
+        usage=process.accounting.usage(),
+        said=process.said,
+        num_pages=len(process.space),
+        watchers=watchers,
+        **fields,
+    )
 
 
 def columns(processes: Iterable[Process], scheduler: Scheduler) -> Columns:

@@ -132,6 +132,7 @@ class Process:
     # private to the process: its memory and what it has cost
     mailbox: Mailbox = field(default_factory=Mailbox)
     draft: Draft = EMPTY
+    saying: list[str] | None = None  # while it generates: the text of the draft to come, in parts
     stdin: Pipe | None = None
     stdout: Pipe | None = None
     collected: str = ""  # of its stdin, until that is at its end
@@ -172,6 +173,11 @@ class Process:
     @property
     def waits_for(self) -> str:
         return self.waiting.words
+
+    @property
+    def said(self) -> str:
+        """What was shown so far of the answer that is not a page yet."""
+        return self.draft.text if self.saying is None else "".join(self.saying)
 
     @property
     def tokens_left(self) -> float:

@@ -16,7 +16,7 @@ from .errors import ConfigError, Interrupted, KernelError, NoKernel, TooLong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Self
 
 READ_SIZE = 1 << 16
@@ -150,6 +150,10 @@ class Client:
         self._patience_s = patience_s
         self._unread = b""
         self._events: dict[int, deque[Record]] = {}
+        self._waits: dict[int, int] = {}
+        """By request: the pid of which `wait_any` has asked."""
+        self._ended: dict[int, Record] = {}
+        """By pid: the replies to these that nobody has taken yet."""
         self._last_id = 0
 
     def __enter__(self) -> Self:
@@ -188,8 +192,23 @@ class Client:
             self._next_message(deadline)
         return waiting.popleft()
 
+    def wait_any(self, pids: Sequence[int], timeout_s: float | None = None) -> Any:
+        """The `ExitInfo` of the first of these that ends; `TimeoutError` after `timeout_s`."""
+        deadline = None if timeout_s is None else monotonic() + timeout_s
+        asked = self._waits.values()
+        for pid in pids:
+            if pid not in asked and pid not in self._ended:
+                self._last_id += 1
+                self._waits[self._last_id] = pid
+                line = encode(self._last_id, "wait", {"pid": pid})
+                self._socket.settimeout(None)
+                self._guarded(self._socket.sendall, line)
+        while not (ended := [pid for pid in pids if pid in self._ended]):
+            self._next_message(deadline)
+        return result_of("wait", self._ended.pop(ended[0]))
+
     def _next_message(self, deadline: float | None) -> Record:
-        """Reads one line. An event is also put by for `event`."""
+        """Reads one line. An event is also put by for `event`, an end for `wait_any`."""
         while b"\n" not in self._unread:
             timeout_s = None if deadline is None else max(deadline - monotonic(), 0.001)
             self._socket.settimeout(timeout_s)
@@ -201,6 +220,8 @@ class Client:
         message = decode(line)
         if "event" in message:
             self._events.setdefault(message.pid, deque()).append(message)
+        elif message.get("id") in self._waits:
+            self._ended[self._waits.pop(message["id"])] = message
         return message
 
     def _guarded(self, call: Callable[[Any], Any], argument: Any) -> Any:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from .output import one_line
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 WIDEST_NAME = 60
 
 
@@ -14,7 +18,7 @@ class Job:
 
     __slots__ = (
         *("_seen_stopped", "is_stopped", "in_foreground"),
-        *("heard", "mark", "name", "number", "pid", "state"),
+        *("heard", "mark", "name", "number", "pid", "state", "work"),
     )
 
     def __init__(self, number: int, pid: int, name: str) -> None:
@@ -22,6 +26,8 @@ class Job:
         self.pid = pid
         self.name = one_line(name, WIDEST_NAME)
         self.state = self.mark = self.heard = ""
+        self.work: Any = None
+        """The pipeline (`interactive/pipeline.py`) whose first process it is, if it is one."""
         self.in_foreground = False
         self.is_stopped = False
         self._seen_stopped = False

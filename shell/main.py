@@ -16,7 +16,10 @@ from .verbs import TABLE as TABLE  # without it, there are none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
+
+    from ..kernel.messages import ExitInfo
 
 EXIT_INTERRUPTED = 130
 
@@ -131,6 +134,10 @@ class OneShot(Context):
 
     async def event(self, pid: int, timeout_s: float | None = None) -> Any:
         return self._connected().event(pid, timeout_s)
+
+    async def wait_any(self, pids: Sequence[int], timeout_s: float | None = None) -> ExitInfo:
+        info: ExitInfo = self._connected().wait_any(pids, timeout_s)
+        return info
 
     async def sleep(self, duration_s: float) -> None:
         try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
     from typing import Any, NoReturn
 
+    from ..kernel.messages import ExitInfo
     from .job import Job
     from .paths import Paths
     from .turn import TurnView
@@ -76,6 +77,8 @@ class Context:
     """The process that the interactive shell talks to, if it talks to one."""
     in_background = False
     """True for a line that ends in &: the process is started, and not followed."""
+    fed: str | None = None
+    """What the stage before it in a pipeline of the interactive shell has said, or a file holds."""
 
     def __init__(
         self, args: argparse.Namespace, rest: list[str], out: Output, paths: Paths
@@ -92,6 +95,14 @@ class Context:
     async def event(self, pid: int, timeout_s: float | None = None) -> Any:
         """The next event of an attached process; `TimeoutError` after `timeout_s`."""
         raise NotImplementedError
+
+    async def wait_any(self, pids: Sequence[int], timeout_s: float | None = None) -> ExitInfo:
+        """How the first of these processes ended, which is reaped; `TimeoutError` after
+        `timeout_s`. Whom it was asked for once is waited for until it has ended."""
+        raise NotImplementedError
+
+    async def begun(self, pid: int) -> None:
+        """The verb has started this process, which is one of several."""
 
     async def sleep(self, duration_s: float) -> None:
         """Waits."""

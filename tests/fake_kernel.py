@@ -81,7 +81,7 @@ class Process:
             "queued_s": 0.0,
             "blocks": 0,
         }
-        self.output = ""
+        self.output = self.said = ""
         self.goes_on = asyncio.Event()
         self.goes_on.set()
         self.pages: list[dict[str, Any]] = []
@@ -244,7 +244,8 @@ class FakeKernel:
     async def on_attach(self, pid: int, writer: asyncio.StreamWriter) -> dict[str, Any]:
         process = self.find(pid)
         process.watchers.add(writer)
-        return process.info
+        missed = {"said": process.said, "num_pages": len(process.pages)}
+        return {**process.info, **missed, "watchers": len(process.watchers)}
 
     async def on_detach(self, pid: int, writer: asyncio.StreamWriter) -> dict[str, Any]:
         self.find(pid).watchers.discard(writer)
@@ -356,6 +357,7 @@ class FakeKernel:
         if verb not in ("slow", "bits") and status == "done":
             self.tell(process, event="text", text=answer)
         process.page("assistant", answer)
+        process.said = ""
         self.tell(process, event="turn", status=status, **{**_TURN, "text": answer})
         process.info.update(state="blocked", waits_for="a message")
         self.tell(process, event="state", state="blocked", waits_for="a message")
@@ -367,6 +369,7 @@ class FakeKernel:
         for number in range(num_words):
             await process.goes_on.wait()
             words.append(f"word{number} ")
+            process.said += words[-1]
             self.tell(process, event="text", text=words[-1])
             await asyncio.sleep(0.05)
         return "".join(words)

@@ -57,7 +57,9 @@ def test_syscalls_are_told_on_stderr_only_when_asked_for(sim_kernel: KernelProce
 
 
 @pytest.mark.parametrize("reader", ["head -1", "head -c 5", "true"])
-@pytest.mark.parametrize("verb", ["man read_file", "help", "run --stream count 3000", "status"])
+@pytest.mark.parametrize(
+    "verb", ["man read_file", "help", "run --stream count 3000", "status", "ps", "logs 1"]
+)
 def test_a_closed_pipe_ends_it_quietly(sim_kernel: KernelProcess, verb: str, reader: str) -> None:
     run = pipeline(sim_kernel, f"llmos {verb} | {reader}; exit ${{PIPESTATUS[0]}}")
     assert run.stderr == ""

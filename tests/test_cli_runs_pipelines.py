@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 
 from harness import KernelProcess
 
@@ -35,3 +38,16 @@ def test_nothing_of_it_stays(sim_kernel: KernelProcess) -> None:
     sim_kernel.llmos("pipe", "count 3", "and")
     after = len(json.loads(sim_kernel.llmos("ps", "--json").stdout)["processes"])
     assert before == after
+
+
+def test_pipes_and_files_of_the_systems_shell_connect_agents(sim_kernel: KernelProcess) -> None:
+    (sim_kernel.root / "report.txt").write_text("the report\n")
+    llmos = shlex.join([sys.executable, "-m", "llmos"])
+    subprocess.run(
+        ["bash", "-c", f"{llmos} run summarise < report.txt | {llmos} run critic > review.md"],
+        env=sim_kernel.env,
+        cwd=sim_kernel.root,
+        check=True,
+    )
+    said = (sim_kernel.root / "review.md").read_text()
+    assert said == "You said: critic\n\nYou said: summarise\n\nthe report\n"

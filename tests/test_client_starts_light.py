@@ -29,7 +29,7 @@ TOP = "top -b -d 0.01 -n 1"
 MODULES_OF_A_VERB = 40
 FILES_OF_VERBS = len(list((Path(verbs.__file__).parent).glob("*.py")))
 """Which help imports, all of them."""
-MODULES_BESIDE_THE_PROMPT = 70
+MODULES_BESIDE_THE_PROMPT = 80
 """That prompt_toolkit does not load itself."""
 
 

@@ -48,7 +48,8 @@ async def answer(kernel: Kernel, request: messages.ProcessRequest, client: Clien
         case messages.Attach(pid):
             process = kernel.table.find(pid)
             client.attach(pid, client.send_event)
-            return listing.info(process, kernel.scheduler)
+            # Nothing is awaited from here to the answer: the next event comes after it.
+            return listing.attached(process, kernel.scheduler, kernel.bus.num_watching(pid))
         case messages.Detach(pid):
             client.detach(pid)
         case messages.Kill():
@@ -75,6 +76,7 @@ async def _spawn(kernel: Kernel, request: messages.Spawn, client: Client) -> dic
         stdin=None if request.stdin is None else kernel.pipe(request.stdin),
         stdout=None if request.stdout is None else kernel.pipe(request.stdout),
         output_schema=form.checked(request.output_schema),
+        group=request.group,
     )
     return begun(process, client, request.attach)
 

@@ -54,7 +54,7 @@ Script = Callable[[ChatRequest], Reply]
 
 def echo(request: ChatRequest) -> Reply:
     """The default script. `call NAME {json}` calls a syscall, its result is the answer;
-    `count N` says the numbers up to N; anything else is said back."""
+    `count N` says the numbers up to N, whatever stands below; anything else is said back."""
     last = request.messages[-1]
     if last.role == "tool":
         return Reply(last.text)
@@ -62,8 +62,9 @@ def echo(request: ChatRequest) -> Reply:
     if verb == "call":
         name, _, arguments = rest.partition(" ")
         return Reply(calls=((name, arguments or "{}"),))
-    if verb == "count" and rest.isdigit():
-        return Reply(" ".join(str(number) for number in range(1, int(rest) + 1)))
+    most = rest.partition("\n")[0]
+    if verb == "count" and most.isdigit():
+        return Reply(" ".join(str(number) for number in range(1, int(most) + 1)))
     return Reply(f"You said: {last.text}")
 
 

@@ -112,6 +112,7 @@ from .processes import (
 )
 from .requests import Request
 from .results import (
+    AttachInfo,
     EngineState,
     EngineStatus,
     ErrorInfo,
@@ -154,6 +155,7 @@ __all__ = [
     "AddPassages",
     "ApproveMount",
     "Attach",
+    "AttachInfo",
     "BlockInfo",
     "Call",
     "CallResult",

@@ -43,7 +43,9 @@ class Spawn:
     `tools` are the syscalls that it is offered (None: the usual ones). `limits` says how much of
     a resource it may use, `{"tokens": 1000}` or `{"wall_s": [50, 60]}` with a soft and a hard
     limit; never more than its parent may. `budget` is a number of tokens that it may use or pass
-    on to children. `program` is what runs in it: `agent`, or a plugin's, `acme.twice`.
+    on to children. `program` is what runs in it: `agent`, or a plugin's, `acme.twice`. `group` is
+    the process group that it joins, and with it its session, for a child of process 1 alone; ESRCH
+    when nobody is in it.
 
     `output_schema` is a JSON schema that its final answers are of. One that comes to another answer
     nevertheless (cut off by a limit on tokens, say) ends with 65.
@@ -63,6 +65,7 @@ class Spawn:
     stdout: int | None = None
     program: str = "agent"
     output_schema: dict[str, Any] | None = None
+    group: int | None = None
     op: Literal["spawn"] = "spawn"
 
 
@@ -151,7 +154,8 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """→ `ProcessInfo`; from here on this connection gets the process's events."""
+    """→ `AttachInfo`; from here on this connection gets the process's events, which go on exactly
+    where that ends."""
 
     pid: int
     op: Literal["attach"] = "attach"

@@ -52,6 +52,18 @@ class ProcessInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachInfo(ProcessInfo):
+    """A row of `ps`, and what somebody who attaches has missed: `said` is what was shown of the
+    answer that is being generated, `num_pages` how many pages there are before it (`logs` may list
+    more by the time that it is asked). `watchers` are the connections that are attached to the
+    process, this one included."""
+
+    said: str = ""
+    num_pages: int = 0
+    watchers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ExitInfo:
     """How a process ended: 0, 1 failed, 65 answered in another form than asked, 130 INT, 137 KILL,
     141 PIPE, 143 TERM, 152 a limit; `output` is its answer."""

@@ -7,6 +7,8 @@ import os
 import sys
 
 from ..async_client import AsyncClient
+from ..catching_up import is_unanswered, pages_before
+from ..client import Record
 from ..engine import still_loading
 from ..errors import KernelError, ShellError
 from ..following import exit_line
@@ -21,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ...kernel.messages import KernelStatus, PageInfo, ProcessInfo
+    from ...kernel.messages import AttachInfo, KernelStatus, PageInfo
     from ..live.folds import Folds
 
 OWN_NAME = "shell"
@@ -146,10 +148,18 @@ class Conversation:
 
     # ---- changing partners ----------------------------------------------------------------
 
+    @property
+    def is_speaking(self) -> bool:
+        """Is it in the middle of a turn that can be followed?"""
+        return self._in_turn and not self._stopped
+
     async def attach(self, pid: int) -> None:
-        """Talks to another process from here on, after a look at its last pages."""
+        """Talks to another process from here on, after a look at its last pages, and at what it
+        has said so far of the turn under way."""
+        if pid == self.pid or pid in self._jobs:  # else what it says meanwhile would come twice
+            await self._client.ask("detach", pid=pid)
         self._early = []
-        info: ProcessInfo = await self._client.ask("attach", pid=pid)
+        info: AttachInfo = await self._client.ask("attach", pid=pid)
         if info.exit_status is not None:
             raise KernelError(
                 "ESRCH",
@@ -158,15 +168,25 @@ class Conversation:
             )
         if self.pid not in (None, pid):
             await self._client.ask("detach", pid=self.pid)
-        listed = await self._client.ask("logs", pid=pid)
-        self._replay(listed.pages)
+        pages = pages_before(info, (await self._client.ask("logs", pid=pid)).pages)
+        self._replay(pages)
         self._name = info.name or info.program
-        self._stage.note(f"attached to process {pid} ({self._name}), {info.state}")
+        others = {1: "", 2: "; somebody else is attached too"}.get(
+            info.watchers, f"; {info.watchers - 1} others are attached too"
+        )
+        self._stage.note(f"attached to process {pid} ({self._name}), {info.state}{others}")
         if not info.interactive:
             self._stage.note("it works on its task and takes no messages; it ends with its answer")
+        early, self._early = self._early, None
         self._talk_to(pid, spawned_here=False)
-        self._in_turn = info.waits_for != BETWEEN_TURNS and _is_unanswered(listed.pages)
+        if info.said:
+            self._view.show(Record(event="text", pid=pid, text=info.said))
+        self._in_turn = info.waits_for != BETWEEN_TURNS and is_unanswered(pages)
         self._stopped = info.state == "stopped"
+        if self.is_speaking:
+            self._turn_over.clear()
+        for event in early or []:
+            self.on_event(event)
 
     def is_own(self, own: bool) -> None:
         """Does the agent end with this shell?"""
@@ -290,8 +310,3 @@ def _goes_on(event: Any, in_turn: bool) -> bool:
             return in_turn
         return bool(event.waits_for != BETWEEN_TURNS)
     return True
-
-
-def _is_unanswered(pages: list[PageInfo]) -> bool:
-    """Whether the newest page is not the agent's last word."""
-    return bool(pages) and (pages[-1].role != "assistant" or bool(pages[-1].calls))

@@ -20,9 +20,10 @@ from .stage import Place
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Any, Protocol
 
-    from ...kernel.messages import ProcessInfo
+    from ...kernel.messages import ExitInfo, ProcessInfo
     from ..job import Job
     from ..live.folds import Folds
     from ..output import Output
@@ -62,8 +63,9 @@ class InSession(Context):
         super().__init__(args, rest, out, Paths(own) if own else session.paths)
         self.shows_turn = False
         self.partner = session.conversation.pid
-        self._session = session
+        self.session = session
         self._events: dict[int, asyncio.Queue[Any]] = {}
+        self._waits: dict[int, asyncio.Future[Any]] = {}
         self._suspending = False
         self._lost = False
         self._in_front = contextlib.ExitStack()
@@ -75,7 +77,7 @@ class InSession(Context):
         try:
             return await self._client.ask(op, **fields)
         except Interrupted:
-            raise self._why() from None
+            raise self.why() from None
 
     async def event(self, pid: int, timeout_s: float | None = None) -> Any:
         if self._lost:
@@ -83,16 +85,33 @@ class InSession(Context):
         try:
             event = await asyncio.wait_for(self._of(pid).get(), timeout_s)
         except asyncio.CancelledError:
-            raise self._why() from None
+            raise self.why() from None
         if event is None:
             raise NoKernel("the kernel closed the connection")
         return event
+
+    async def wait_any(self, pids: Sequence[int], timeout_s: float | None = None) -> ExitInfo:
+        for pid in pids:
+            if pid not in self._waits:
+                self._waits[pid] = asyncio.ensure_future(self._client.ask("wait", pid=pid))
+        waits = [self._waits[pid] for pid in pids]
+        try:
+            done, _ = await asyncio.wait(
+                waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        except asyncio.CancelledError:
+            raise self.why() from None
+        for pid in pids:
+            if self._waits[pid] in done:
+                info: ExitInfo = self._waits.pop(pid).result()
+                return info
+        raise TimeoutError
 
     async def sleep(self, duration_s: float) -> None:
         try:
             await asyncio.sleep(duration_s)
         except asyncio.CancelledError:
-            raise self._why() from None
+            raise self.why() from None
 
     def suspend(self) -> None:
         """What is cancelled next is so by Ctrl-Z."""
@@ -107,53 +126,58 @@ class InSession(Context):
             return None
         from ..live.view import LiveView
 
-        place = Place(self._session.stage)
-        self._in_front.enter_context(self._session.stage.in_front(place))
-        return LiveView(place, self._session.folds, tells=tells)
+        place = Place(self.session.stage)
+        self._in_front.enter_context(self.session.stage.in_front(place))
+        return LiveView(place, self.session.folds, tells=tells)
 
     def unfold(self, number: int) -> str | None:
-        return self._session.folds.newest(number)
+        return self.session.folds.newest(number)
 
     # ---- the session ----------------------------------------------------------------------
 
     async def enter(self, pid: int | None, *, own: bool = False) -> Outcome:
         if pid is not None:
             await self._talk_to(pid)
-            self._session.conversation.is_own(own)
+            self.session.conversation.is_own(own)
+            self.shows_turn = self.session.conversation.is_speaking
         return Outcome({"pid": pid})
 
     async def with_terminal(self, command: list[str]) -> int:
-        return await self._session.with_terminal(command)
+        return await self.session.with_terminal(command)
 
     async def leave(self) -> Outcome:
         raise Leave
 
     async def watch(self, pid: int, name: str) -> int:
-        if self.paths is not self._session.paths:  # of another kernel, which is not listened to
+        if self.paths is not self.session.paths:  # of another kernel, which is not listened to
             return 0
-        job = self._session.jobs.add(pid, name)
-        self._session.start(self._session.jobs.watch(pid))
+        job = self.session.jobs.add(pid, name)
+        self.session.start(self.session.jobs.watch(pid))
         return job.number
 
     async def stopped(self, pid: int, heard: str) -> None:
         info = await self._info(pid)
-        self._session.jobs.stopped(pid, info.name or info.program).heard += heard
-        self._session.start(self._session.jobs.watch(pid))
+        self.session.jobs.stopped(pid, info.name or info.program).heard += heard
+        self.session.start(self.session.jobs.watch(pid))
 
     async def jobs(self) -> list[Job]:
-        return await self._session.jobs.refresh()
+        return await self.session.jobs.refresh()
 
     async def job(self, named: str | None) -> Job:
-        await self._session.jobs.refresh()
-        return self._session.jobs.find(named)
+        await self.session.jobs.refresh()
+        return self.session.jobs.find(named)
 
     async def foreground(self, job: Job) -> bool:
-        conversation = self._session.conversation
+        if job.work is not None:
+            await job.work.go_on(in_foreground=True)
+            await job.work.follow(self)
+            return True
+        conversation = self.session.conversation
         info = await self._info(job.pid)
         if info.interactive:
             if job.pid != conversation.pid:
                 await self._talk_to(job.pid)
-            self._session.jobs.remove(job.pid)
+            self.session.jobs.remove(job.pid)
             self.shows_turn = await conversation.come_back()
             return True
         job.goes_on()
@@ -161,18 +185,21 @@ class InSession(Context):
         return False
 
     async def background(self, job: Job) -> None:
-        self._session.jobs.goes_on(job)
+        self.session.jobs.goes_on(job)
+        if job.work is not None:
+            await job.work.go_on(in_foreground=False)
+            return
         await self.ask("kill", pid=job.pid, signal="CONT")
 
     async def finished(self, job: Job) -> None:
-        self._session.jobs.remove(job.pid)
+        self.session.jobs.remove(job.pid)
 
     async def _talk_to(self, pid: int) -> None:
         """The partner before stays a job if it was one, and is listened to as one."""
-        before = self._session.conversation.pid
-        await self._session.conversation.attach(pid)
-        if before is not None and before != pid and before in self._session.jobs:
-            await self._session.jobs.watch(before)
+        before = self.session.conversation.pid
+        await self.session.conversation.attach(pid)
+        if before is not None and before != pid and before in self.session.jobs:
+            await self.session.jobs.watch(before)
 
     async def _info(self, pid: int) -> ProcessInfo:
         listed: list[ProcessInfo] = (await self.ask("ps")).processes
@@ -183,7 +210,8 @@ class InSession(Context):
 
     # ---- events ---------------------------------------------------------------------------
 
-    def _why(self) -> Interrupted:
+    def why(self) -> Interrupted:
+        """Why the task of the verb was cancelled."""
         suspending, self._suspending = self._suspending, False
         return Suspended() if suspending else Interrupted()
 

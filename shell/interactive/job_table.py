@@ -73,6 +73,9 @@ class Jobs:
         """All jobs by number, with their states, and without those that have ended."""
         listed: list[ProcessInfo] = (await self._client.ask("ps")).processes
         states = {info.pid: info.state for info in listed if info.exit_status is None}
+        for job in self._jobs.values():
+            if job.work is not None and not job.work.done.done():
+                states[job.pid] = "stopped" if job.work.is_stopped else "running"
         for pid in [pid for pid in self._jobs if pid not in states]:
             self._jobs.pop(pid)
         for pid, job in self._jobs.items():
@@ -90,7 +93,7 @@ class Jobs:
 
     async def rejoin(self) -> None:
         """After the kernel came back."""
-        for pid in tuple(self._jobs):
+        for pid in [pid for pid, job in self._jobs.items() if job.work is None]:
             try:
                 await self.watch(pid)
             except ShellError:
@@ -99,7 +102,7 @@ class Jobs:
     def on_event(self, event: Any) -> None:
         """Of a job that is not the session's agent."""
         job = self._jobs.get(event.pid)
-        if job is None or job.in_foreground:
+        if job is None or job.in_foreground or job.work is not None:
             return
         if event.event == "exit":
             self._exited(event.pid, event.status, event.output)
@@ -127,6 +130,10 @@ class Jobs:
         job.in_foreground = False
         job.goes_on()
         self._stage.note(f"[{job.number}]{self.mark(job)} {job.pid} {job.name} &")
+
+    def note(self, text: str) -> None:
+        """News of a pipeline."""
+        self._stage.note(text if len(text) <= LONGEST_NEWS else text[:LONGEST_NEWS] + "…")
 
     def done(self, pid: int, text: str) -> None:
         """The session's agent has ended the turn that it was left alone with."""

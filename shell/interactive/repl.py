@@ -19,9 +19,11 @@ from ..verb import TABLE, Verb, parse, show
 from . import line as lines
 from .address import pid_of, speak_to
 from .advice import advise, as_talk
+from .command_line import is_pipeline
 from .conversation import Conversation
 from .in_session import InSession, Leave
 from .job_table import Jobs
+from .pipeline import PIPELINE
 from .prompt import prompt_of
 from .stage import Keyboard, MadeWay, Stage
 from .toolbar import Toolbar
@@ -87,6 +89,9 @@ class Shell:
         poll = asyncio.create_task(self._toolbar.poll())
         try:
             with self._keyboard.ours():
+                if self.conversation.is_speaking:
+                    with contextlib.suppress(Interrupted):
+                        await self._foreground(self.conversation.follow())
                 while await self._turn():
                     pass
         finally:
@@ -137,7 +142,9 @@ class Shell:
         found = TABLE.get(first) or extensions.find(first, self.paths)
         line = lines.joined(line, found)
         addressed = lines.addressed(line)
-        if line[0] == lines.SYSTEM:
+        if is_pipeline(line):
+            await self._run(PIPELINE, ["--", line])
+        elif line[0] == lines.SYSTEM:
             await self._system(line[1:].strip())
         elif line[0] == lines.SAY:
             await self._say(line[1:].strip())

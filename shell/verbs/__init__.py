@@ -15,6 +15,7 @@ _VERBS = """
     strace      strace
     proc        ls cat
     top         top
+    mapping     map
     scheduling  scheduler why
     tracing     trace tune
     signalling  kill stop cont renice setpgid wait

@@ -12,6 +12,7 @@ A line whose first word is no verb is said to the session's agent.
   @PID TEXT says TEXT to another process, by pid or name, and shows its answer here
   !CMD      runs CMD in the system's shell
   TEXT &    gives TEXT, or what run takes, to an agent of its own in the background
+  run A < FILE | run B | !CMD > FILE   a pipeline of agents, files and commands; & as well
   Ctrl-C    interrupts the turn and keeps what was said; Ctrl-D detaches, agents live on
   Ctrl-Z    stops the agent where it is; fg lets it go on, bg in the background
   Ctrl-O    unfolds the last call or thought; Ctrl-R searches what was typed before

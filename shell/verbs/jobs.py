@@ -8,7 +8,7 @@ from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...kernel.messages import ExitInfo, ProcessInfo
+    from ...kernel.messages import AttachInfo, ExitInfo
     from ..job import Job
 
 JOB = option(
@@ -54,12 +54,15 @@ async def fg(ctx: Context) -> Outcome:
 async def _follow(ctx: Context, job: Job) -> Outcome:
     """A process with one task, to its end. An answer of which a part was not seen is shown whole
     then."""
-    info: ProcessInfo = await ctx.ask("attach", pid=job.pid)
+    info: AttachInfo = await ctx.ask("attach", pid=job.pid)
     status = None
     view = view_of(ctx, streams=not ctx.out.as_json)
     if info.exit_status is None:
         if info.state == "stopped":
             await ctx.ask("kill", pid=job.pid, signal="CONT")
+        from ..catching_up import catch_up
+
+        await catch_up(ctx, info, view, job.heard)
         status = await follow(ctx, job.pid, view, None)
     if status == EXIT_STOPPED:
         return Outcome({"job": job.number, "pid": job.pid, "status": status}, status=status)

@@ -36,7 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ...kernel.messages import ExitInfo, ProcessInfo
+    from ...kernel.messages import AttachInfo, ExitInfo
 
 OUTPUT_SCHEMA = option(
     "--output-schema",
@@ -174,7 +174,7 @@ async def _birth(ctx: Context, task: str | None, *, interactive: bool, attach: b
         attach=attach,
         parent=getattr(args, "parent", 1),
         **means_of(ctx),
-        output_schema=_schema(getattr(args, "output_schema", None)),
+        output_schema=schema_of(getattr(args, "output_schema", None)),
     )
     return int(born.pid)
 
@@ -186,7 +186,7 @@ def means_of(ctx: Context) -> dict[str, Any]:
     return {"nice": args.nice, "tools": args.tools, "limits": limits, "budget": args.budget}
 
 
-def _schema(path: str | None) -> Any:
+def schema_of(path: str | None) -> Any:
     """What stands in the file. Raises UsageError."""
     if path is None:
         return None
@@ -248,7 +248,7 @@ async def send(ctx: Context) -> Outcome:
 async def attach(ctx: Context) -> Outcome:
     if ctx.in_session or (sys.stdin.isatty() and ctx.out.is_tty and not ctx.out.as_json):
         return await ctx.enter(ctx.args.pid)
-    info: ProcessInfo = await ctx.ask("attach", pid=ctx.args.pid)
+    info: AttachInfo = await ctx.ask("attach", pid=ctx.args.pid)
     if info.exit_status is not None:
         raise KernelError(
             "ESRCH",
@@ -257,6 +257,9 @@ async def attach(ctx: Context) -> Outcome:
         )
     view = view_of(ctx, streams=not ctx.out.as_json)
     try:
+        from ..catching_up import catch_up
+
+        await catch_up(ctx, info, view)
         return await follow_turn(ctx, info, view)
     except Interrupted:
         return Outcome({"pid": info.pid, "detached": True}, status=EXIT_INTERRUPTED)
