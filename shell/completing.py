@@ -105,13 +105,20 @@ def _known(kind: str, word: str, paths: Paths) -> Offers:
         from .verbs.processes import SORTS, STATES
 
         return [(name, "") for name in (SORTS if kind == "column" else STATES)]
-    if kind == "setting":
-        from ..config.declared import settings
+    if kind in ("setting", "model"):
+        return of_settings(kind, [], paths)
+    return _of_kernel(kind, word, paths)
 
-        return [(name, one.help) for name, one in settings().items()]
+
+def of_settings(kind: str, given: list[str], paths: Paths) -> Offers:
+    """What `config.toml` holds: settings, values of the one that was given last, models."""
     if kind == "model":
         return _models(paths)
-    return _of_kernel(kind, word, paths)
+    if kind == "value":
+        return _values(given[-1])
+    from ..config.declared import settings
+
+    return [(name, one.help) for name, one in settings().items()]
 
 
 def _values(name: str) -> Offers:

@@ -29,6 +29,12 @@ def augusta(sim_kernel: KernelProcess) -> str:
     return sim_kernel.llmos("spawn", "-i", "--name", "augusta").stdout.strip()
 
 
+def clear(shell: Terminal) -> None:
+    """Ctrl-C at the prompt. What was typed before the next prompt stands would go to nobody."""
+    shell.interrupt()
+    shell.wait_for("^llmos>$")
+
+
 # ---- colours -------------------------------------------------------------------------------------
 
 
@@ -53,14 +59,14 @@ def test_marks_strings_and_pipes_are_coloured(shell: Terminal, augusta: str) -> 
         ("!ls", "!ls", "magenta"),
         ("? kill it", "?", "magenta"),
         ("@augusta hello", "@augusta", "magenta"),
-        ('run "say it" | run that &', '"say it"', "brown"),
-        ('run "say it" | run that &', "|", "magenta"),
-        ('run "say it" | run that &', "&", "magenta"),
+        ('run "say it" loudly', '"say it"', "brown"),
+        ("run one | run another", "|", "magenta"),
+        ("run something &", "&", "magenta"),
         ("memory-map 1 --by tide", "tide", "red"),
     ):
         shell.send(line)
         assert shell.wait_for_style(part, colour).fg == colour, line
-        shell.interrupt()
+        clear(shell)
 
 
 def test_without_colours_a_suggestion_still_looks_like_none(sim_kernel: KernelProcess) -> None:
@@ -83,11 +89,11 @@ def test_a_name_completes_to_its_pid_with_help_beside_it(shell: Terminal, august
     shell.send("logs augu")
     shell.key("tab")
     shell.wait_for(f"llmos> logs {augusta}")
-    shell.interrupt()
+    clear(shell)
     shell.send("@")
     shell.key("tab")
     shell.wait_for(rf"augusta +{augusta}, blocked")
-    shell.interrupt()
+    clear(shell)
     shell.send("kill 1 --")
     shell.key("tab")
     shell.wait_for("--group +and all of its process group")
@@ -97,11 +103,11 @@ def test_a_syscalls_arguments_complete(shell: Terminal) -> None:
     shell.send("man read_f")
     shell.key("tab")
     shell.wait_for("llmos> man read_file")
-    shell.interrupt()
+    clear(shell)
     shell.send("call write_file ")
     shell.key("tab")
     shell.wait_for("path= +string, required")
-    shell.interrupt()
+    clear(shell)
     shell.send("call write_file path=a te")
     shell.key("tab")
     shell.wait_for("write_file path=a text=$")
@@ -110,6 +116,9 @@ def test_a_syscalls_arguments_complete(shell: Terminal) -> None:
 def test_values_of_options_complete(shell: Terminal) -> None:
     for line, offered in (
         ("scheduler use fa", "llmos> scheduler use fair"),
+        ("models show pi", "llmos> models show pilot"),
+        ("config get engine.mod", "llmos> config get engine.model"),
+        ("cat /proc/1/stat", "llmos> cat /proc/1/status"),
         ("run --program ag", "llmos> run --program agent"),
         ("kill 1 --signal=ST", "llmos> kill 1 --signal=STOP"),
         ("memory-map 1 --by ti", "llmos> memory-map 1 --by time"),
@@ -118,7 +127,7 @@ def test_values_of_options_complete(shell: Terminal) -> None:
         shell.send(line)
         shell.key("tab")
         shell.wait_for(offered)
-        shell.interrupt()
+        clear(shell)
 
 
 def test_file_names_with_blanks_and_quotes_complete(
@@ -132,11 +141,11 @@ def test_file_names_with_blanks_and_quotes_complete(
     shell.wait_for(r"supervise two\\ words/$")
     shell.key("tab")
     shell.wait_for(r"supervise two\\ words/it\\'s\\ a\\ plan.json")
-    shell.interrupt()
+    clear(shell)
     shell.send('supervise "two')
     shell.key("tab", "tab")
     shell.wait_for("""supervise "two words/it's a plan.json"$""")
-    shell.interrupt()
+    clear(shell)
     shell.send("!cat two")
     shell.key("tab")
     shell.wait_for(r"!cat two\\ words/$")

@@ -8,6 +8,7 @@ import os
 
 from .. import extensions
 from ..arguments import RESOURCES
+from ..completing import of_settings
 from ..errors import Interrupted, ShellError
 from ..verb import TABLE
 from ..verbs.past import ROLES
@@ -65,6 +66,8 @@ class Offers:
         """What there is for an argument of that kind, `given` being those before it."""
         if kind in _FIXED:
             return _FIXED[kind]()
+        if kind in ("model", "setting", "value"):
+            return [Offer(*found) for found in of_settings(kind, list(given), self._paths)]
         if kind in ("path", "folder"):
             return files(word, folders_only=kind == "folder")
         asked = getattr(self, f"_{kind}", None)
