@@ -19,11 +19,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from .corpus import SESSION, Corpus
 from .embedding import Vectors
 from .shelf import Floats
 
+Mask = npt.NDArray[np.bool_]
+
+WORDS = ("words", "related")
+"""Views that need no vectors of pages begin with these."""
 WORD_WIDTHS = (0, 1, 3, SESSION)
 """Without the first where there is `related`, which counts a page's own words, too."""
 RELATED_WIDTHS = (0, 1, 3)
@@ -61,11 +66,15 @@ class Question:
 
 def score(corpus: Corpus, question: Question) -> dict[str, Floats]:
     """The views by name, each scaled to 0…1; their sum ranks the pages."""
-    views = {name: scaled(scores) for name, scores in first_views(corpus, question).items()}
+    known = with_vectors(corpus)
+    views = {
+        name: scaled(scores) if name.startswith(WORDS) else scaled(scores, known)
+        for name, scores in first_views(corpus, question).items()
+    }
     views["size"] = size(corpus)
     views["tells"] = TELLS * len(views) * (1 - corpus.asks)
     if question.vector is not None and corpus.whole is not None and len(corpus):
-        views["feedback"] = scaled(feedback(corpus, question.vector, summed(views)))
+        views["feedback"] = scaled(feedback(corpus, question.vector, summed(views)), known)
     views["answers"] = ANSWERS / len(views) * answers(corpus, summed(views))
     return views
 
@@ -197,12 +206,24 @@ def size(corpus: Corpus) -> Floats:
     return result
 
 
-def scaled(scores: Floats) -> Floats:
-    """To 0…1; a view that says the same of all pages says nothing."""
-    lowest, highest = scores.min(initial=np.inf), scores.max(initial=-np.inf)
+def with_vectors(corpus: Corpus) -> Mask | None:
+    """Which pages have one by now; None if all have, or there are none."""
+    if corpus.whole is None:
+        return None
+    known: Mask = corpus.whole.any(axis=1)
+    return None if known.all() else known
+
+
+def scaled(scores: Floats, known: Mask | None = None) -> Floats:
+    """To 0…1; a view that says the same of all pages says nothing. Pages of which it knows nothing
+    are as good as the others are in the mean: else those whose vectors came first would win."""
+    told = scores if known is None else scores[known]
+    lowest, highest = told.min(initial=np.inf), told.max(initial=-np.inf)
     if not highest > lowest:
         return np.zeros(len(scores), np.float32)
     result: Floats = ((scores - lowest) / (highest - lowest)).astype(np.float32)
+    if known is not None:
+        result[~known] = result[known].mean()
     return result
 
 
