@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,3 +51,15 @@ def own_kernel() -> Iterator[KernelProcess]:
     kernel = KernelProcess("--driver=simulated")
     yield kernel
     kernel.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """How the kernels of a test that fails are, for whoever reads why."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.when != "call" or not report.failed:
+        return
+    for name, value in getattr(item, "funcargs", {}).items():
+        if isinstance(value, KernelProcess) and name in ("kernel", "sim_kernel"):
+            report.sections.append((f"the kernel of {name}", value.health()))

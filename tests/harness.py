@@ -182,6 +182,17 @@ class KernelProcess:
             timeout=timeout_s,
         )
 
+    def health(self) -> str:
+        """Its scheduler, its live processes and the end of its log, for people."""
+        told = []
+        for verb in (("status",), ("scheduler",), ("ps", "-l")):
+            try:
+                run = self.llmos(*verb, timeout_s=10)
+                told.append(f"$ llmos {' '.join(verb)}\n{run.stdout[-4000:]}{run.stderr}")
+            except subprocess.TimeoutExpired:
+                told.append(f"$ llmos {' '.join(verb)}: no answer")
+        return "\n".join([*told, self.tail()])
+
     def kill9(self) -> None:
         """As a crash would."""
         assert self._process is not None
