@@ -13,6 +13,7 @@ import pytest
 
 from llmos.shell.live.answer import Answer
 from llmos.shell.live.paper import Paper
+from llmos.shell.live.rows import Rows
 
 PARTS = (
     "# Heading one\n",
@@ -94,3 +95,15 @@ def test_in_pieces_or_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> Non
 def words(text: str) -> list[str]:
     """But for the language of a code block, which only a block that stands as written shows."""
     return [word for word in re.findall(r"[a-z\u4e00-\u9fff]+", text) if word != "python"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 1000])
+def test_words_stay_apart_where_one_ends_with_its_row(size: int) -> None:
+    words = [str(number) for number in range(100, 400)]
+    text = " ".join(words)
+    for width in range(20, 41):
+        rows = Rows(width)
+        for start in range(0, len(text), size):
+            rows.add(text[start : start + size])
+        assert "\n".join(rows.rows).split() == words, width
+        assert all(len(row) <= width for row in rows.rows)

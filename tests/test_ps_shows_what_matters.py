@@ -14,7 +14,7 @@ import pytest
 
 from fake_kernel import RunningFake, fake_kernel
 from harness import KernelProcess
-from llmos.kernel.messages import ProcessInfo, Usage
+from llmos.kernel.messages import AttachInfo, ProcessInfo, Usage
 from llmos.shell.client import Client, Record
 from llmos.shell.output import count_text
 from llmos.shell.verbs.processes import (
@@ -198,9 +198,11 @@ def test_a_list_says_of_each_process_all_that_is_said_of_one(sim_kernel: KernelP
             client.event(pid, timeout_s=30)
             one = client.ask("attach", pid=pid)
         listed = client.ask("ps").processes
-        assert [info for info in listed if info.pid == pid] == [one]
+        [row] = [info for info in listed if info.pid == pid]
+        assert row == {name: one[name] for name in row}
         assert len({info.pid for info in listed}) == len(listed) > 1
-        assert set(one) == {field.name for field in fields(ProcessInfo)}
+        assert set(row) == {field.name for field in fields(ProcessInfo)}
+        assert set(one) == {field.name for field in fields(AttachInfo)}
         assert set(one.usage) == {field.name for field in fields(Usage)}
         assert (one.limits, one.budget, one.nice) == tuple(bounds.values())
         client.ask("kill", pid=pid, signal="KILL")

@@ -22,10 +22,10 @@ TASK = f"count {MOST}"
 
 
 def numbers(text: str) -> list[int]:
-    """Those of the last answer on a screen, whose lines break anywhere."""
+    """Those of the last answer on a screen, whose lines break between words."""
     lines = text.splitlines()
     begins = max(n for n, line in enumerate(lines) if line.startswith("1 2 3 "))
-    joined = "".join(line.ljust(100) for line in lines[begins:])
+    joined = "\n".join(lines[begins:])
     return [int(number) for number in re.findall(r"\d+", joined.partition("llmos>")[0])]
 
 

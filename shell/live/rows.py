@@ -17,6 +17,8 @@ class Rows:
         self.rows = [""]
         self.width = width
         self._column = 0
+        self._ended = False
+        """Whether the blank behind the last row was its break: the next word begins another."""
 
     def settle(self) -> None:
         """Only the last row is of interest from here on."""
@@ -36,16 +38,19 @@ class Rows:
 
     def _begin(self, text: str) -> None:
         self.rows.append(text)
-        self._column = width_of(text)
+        self._column, self._ended = width_of(text), False
 
     def _blank(self, blanks: str) -> None:
         """At the end of a row it is the break between two."""
         room = self.width - self._column
         self.rows[-1] += blanks[:room]
         self._column += min(len(blanks), room)
+        self._ended = self._ended or room == 0
 
     def _word(self, piece: str) -> None:
         columns = width_of(piece)
+        if self._ended:
+            self._begin("")
         if self._column + columns <= self.width:
             self.rows[-1] += piece
             self._column += columns
