@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test torture torture-memory check lint types docs reference lock pilot clean
+.PHONY: help install run test torture torture-memory check lint types docs reference pictures lock pilot clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 — /'
@@ -46,6 +46,9 @@ types: $(STAMP)  ## mypy --strict
 
 reference: $(STAMP)  ## docs/reference/ from the code: verbs, syscalls, errors
 	$(BIN)/python docs/make_reference.py
+
+pictures: $(STAMP)  ## docs/pictures/ anew: a real shell and the real engine, in the tests' own terminal
+	$(BIN)/python docs/make_pictures.py
 
 docs: reference  ## the site, in build/site
 	$(BIN)/sphinx-build -W -q -b html docs build/site

@@ -239,16 +239,22 @@ def session(kernel: KernelProcess) -> None:
 
 
 def top(kernel: KernelProcess) -> None:
-    """The processes and the engine, while agents work."""
-    for number in range(6):
-        kernel.llmos("spawn", "--name", f"sum-{number}", f"what is {30 + number} * {12 + number}")
-    with Recorder(
-        [sys.executable, "-m", "llmos", "top"], env=colourful(kernel), columns=110, lines=28
-    ) as screen:
+    """The processes and the engine, while many agents work."""
+    command = [sys.executable, "-m", "llmos", "top", "-d", "0.5"]
+    with (
+        kernel.wire() as wire,
+        Recorder(command, env=colourful(kernel), columns=110, lines=28) as screen,
+    ):
+        for one in wire.get("ps")["processes"]:
+            if one["exit_status"] is not None:
+                wire.get("wait", pid=one["pid"])
         screen.wait_for("PID", 30)
-        for number in range(6):
-            kernel.llmos("spawn", "--name", f"list-{number}", "list the files here")
-        screen.watch(2.5)
+        for number in range(150):
+            task = f"what is {30 + number} * {12 + number % 7}" if number % 3 else "list the files"
+            name = f"{'sum' if number % 3 else 'list'}-{number}"
+            wire.ask("spawn", task=task, name=name, root=str(kernel.root))
+        screen.wait_for(r" running .*\n.* running ", 30)
+        screen.watch(0.6)
         (PICTURES / "top.svg").write_text(screen.picture())
 
 
