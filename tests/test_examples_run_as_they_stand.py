@@ -124,7 +124,9 @@ def test_the_notebook_shows_what_it_shows_when_it_is_run(kernel: KernelProcess) 
 
 def notebook() -> nbformat.NotebookNode:
     """As it stands, with what it shows."""
-    return nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    path = EXAMPLES / "notebook.ipynb"
+    found: nbformat.NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    return found
 
 
 def results(of: nbformat.NotebookNode) -> list[str]:
