@@ -6,20 +6,15 @@ once: llmos's, which are those of `examples/`, on a kernel of its own, the other
 vLLM server with the same pilot, greedy, with the tools of `tools.py`. While a supervisor runs, the
 first request of one of its jobs is refused, by a proxy before the server: a program that does not
 start the job anew does not get through. (llmos's own has its process killed instead.)
-
-A line counts if it has code: no blank line, no comment, no docstring.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import io
 import os
 import subprocess
 import sys
 import threading
-import tokenize
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 
+from code_lines import lines_of_code
 from harness import KernelProcess, running_kernel
 from report import report
 from vllm_server import KEY, VllmServer
@@ -51,21 +47,6 @@ TRUE = {
 
 REFUSED = b"what is 3 * 95"
 """The job whose first request fails."""
-
-LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-
-
-def lines_of_code(text: str) -> int:
-    counted: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type not in LAYOUT and token.string:
-            counted |= set(range(token.start[0], token.end[0] + 1))
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            first = node.body[0]
-            if ast.get_docstring(node) is not None:
-                counted -= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
-    return len(counted)
 
 
 class Server(VllmServer):

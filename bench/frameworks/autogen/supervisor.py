@@ -30,8 +30,7 @@ async def supervised(job: str) -> str:
         try:
             async with asyncio.timeout(60):
                 return (await agent().run(task=job)).messages[-1].content
-        except Exception as error:
-            print(f"{job}: {type(error).__name__}")
+        except Exception:
             if attempt == 3:
                 raise
 

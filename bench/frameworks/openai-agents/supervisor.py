@@ -17,8 +17,7 @@ async def supervised(job: str) -> str:
         try:
             async with asyncio.timeout(60):
                 return (await Runner.run(agent, job)).final_output
-        except Exception as error:
-            print(f"{job}: {type(error).__name__}")
+        except Exception:
             if attempt == 3:
                 raise
 
