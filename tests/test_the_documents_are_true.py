@@ -27,21 +27,20 @@ DOCUMENTS = (
     "docs/scripting.md",
     "docs/seeing.md",
     "docs/tracing.md",
+    "examples/README.md",
     "pilot/MODEL_CARD.md",
 )
 ROOMS = (
-    "gateway|kernel|memory|syscalls|plugins|scripting|shell|pilot|trace"
-    "|tests|bench|docs|requirements"
-    "config|gateway|kernel|memory|syscalls|plugins|shell|pilot|trace|tests|bench|docs|requirements"
+    "config|gateway|kernel|memory|syscalls|plugins|scripting|shell|pilot|trace"
+    "|tests|bench|docs|examples|requirements"
 )
+ENDINGS = "py|md|sh|txt|json|toml|ipynb|jinja"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_file_that_is_named_exists(name: str) -> None:
     text = (ROOT / name).read_text()
-    named = set(
-        re.findall(rf"(?<![\w/.])(?:{ROOMS})/[\w/.-]*\w\.(?:py|md|sh|txt|json|jinja)\b", text)
-    )
+    named = set(re.findall(rf"(?<![\w/.])(?:{ROOMS})/[\w/.-]*\w\.(?:{ENDINGS})\b", text))
     missing = [path for path in sorted(named) if not (ROOT / path).exists()]
     assert not missing
 
