@@ -109,7 +109,8 @@ class KernelError(ShellError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C while a verb waited for the kernel."""
+    """Ctrl-C while a verb waited for the kernel. From the command line it may also come while
+    something is shown, as a KeyboardInterrupt: who has something to undo catches both."""
 
 
 class Suspended(Interrupted):

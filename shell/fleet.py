@@ -153,7 +153,7 @@ class Fleet:
                 while self._running:
                     left_s = max(deadline - time.monotonic(), 0.0)
                     self._ended(await self._ctx.wait_any(tuple(self._running), left_s))
-            except (TimeoutError, Interrupted):
+            except (TimeoutError, Interrupted, KeyboardInterrupt):
                 if signal == "KILL":
                     return
                 signal = "KILL"

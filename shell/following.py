@@ -70,7 +70,7 @@ async def follow(ctx: Context, pid: int, view: TurnView, timeout_s: float | None
         await ctx.ask("kill", pid=pid, signal="STOP")
         await ctx.stopped(pid, "".join(view.heard))
         return EXIT_STOPPED
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         await _end(ctx, pid, view, "INT")
         return EXIT_INTERRUPTED
     except TimeoutError:
@@ -115,7 +115,7 @@ async def _end(ctx: Context, pid: int, view: TurnView, signal: str) -> None:
     try:
         await ctx.ask("kill", pid=pid, signal=signal)
         await _until_exit(ctx, pid, view, time.monotonic() + GRACE_S)
-    except (TimeoutError, Interrupted):
+    except (TimeoutError, Interrupted, KeyboardInterrupt):
         await ctx.ask("kill", pid=pid, signal="KILL")
     except KernelError as error:
         if error.code != "ESRCH":

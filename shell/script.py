@@ -106,7 +106,7 @@ async def _follow(ctx: Context, pid: int, script: Popen[bytes]) -> int:
                 return EXIT_TIMEOUT
         except Suspended:  # the terminal has stopped it, and nobody could let it go on
             script.send_signal(signal.SIGCONT)
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt):
             return _interrupted(script)
 
 

@@ -33,7 +33,7 @@ async def batch(ctx: Context, view: View, count: int | None, delay_s: float) -> 
             else:
                 parting = "\n" if shown > 1 else ""
                 ctx.out.line(parting + text(reading, view, ctx.out.width))
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         return Outcome(status=130, shown=True)
     return Outcome(shown=True)
 

@@ -38,7 +38,7 @@ async def pipe(ctx: Context) -> Outcome:
         streams = ctx.out.is_tty and not ctx.out.as_json
         await _read(ctx, out, streams)
         return await _wait(ctx, pids, streams)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         for pid in pids:
             await ctx.ask("kill", pid=pid, signal="KILL")
         return Outcome({"pids": pids, "status": EXIT_INTERRUPTED}, status=EXIT_INTERRUPTED)

@@ -117,7 +117,7 @@ async def _continue(ctx: Context) -> Outcome:
     try:
         info = await ctx.ask("attach", pid=resumed.pid)
         outcome = await follow_turn(ctx, info, view)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         await ctx.ask("kill", pid=resumed.pid, signal="INT")
         return Outcome({"pid": resumed.pid}, status=EXIT_INTERRUPTED)
     finally:
@@ -261,7 +261,7 @@ async def attach(ctx: Context) -> Outcome:
 
         await catch_up(ctx, info, view)
         return await follow_turn(ctx, info, view)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         return Outcome({"pid": info.pid, "detached": True}, status=EXIT_INTERRUPTED)
     finally:
         view.end()

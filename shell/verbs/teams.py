@@ -59,7 +59,7 @@ async def up(ctx: Context) -> Outcome:
 async def _wait(ctx: Context, team: Team, pid: int) -> Outcome:
     try:
         status, words = await _follow(ctx, pid)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         await ctx.ask("kill", pid=pid, signal="TERM")
         status, words = await _follow(ctx, pid)
         status = EXIT_INTERRUPTED
