@@ -48,6 +48,8 @@ class Guest:
         self._last_call = len(process.space)
         self._committing = asyncio.Lock()
         self._closing: tuple[int, str] | None = None
+        self._kept: frozenset[int] = frozenset()
+        """Who lives on when it ends as its client says, with all that is below them."""
         self.cannot_repeat = False
         """True while something is under way that must not be cut off without need."""
 
@@ -95,9 +97,9 @@ class Guest:
             operation.cancel()
             process.operation = None
 
-    async def close(self, status: int, output: str) -> None:
-        """Its client says how it ends. Returns when it has."""
-        self._closing = (status, output)
+    async def close(self, status: int, output: str, kept: frozenset[int] = frozenset()) -> None:
+        """Its client says how it ends, and who lives on. Returns when it has ended."""
+        self._closing, self._kept = (status, output), kept
         self._process.wake_up()
         await self._process.exited.wait()
 
@@ -106,7 +108,7 @@ class Guest:
         process, kernel = self._process, self._kernel
         for call in self._calls.values():
             call.cancel()
-        below = list(kernel.table.descendants(process.pid))
+        below = [one for one in kernel.table.descendants(process.pid) if not self._keeps(one)]
         await kernel.end(process, status, output)
         kernel.guests.discard(process.pid)
         for one in below:
@@ -114,6 +116,10 @@ class Guest:
                 await kernel.signal(one, Signal.KILL if signal is Signal.KILL else Signal.TERM)
         kernel.errand(kernel.reap(process))
         kernel.pastime(_reap(kernel, below))
+
+    def _keeps(self, one: Process) -> bool:
+        lineage = (one.pid, *self._kernel.table.ancestors(one.pid))
+        return not self._kept.isdisjoint(lineage)
 
     def _become(self, state: State, waits_for: str) -> None:
         process = self._process

@@ -59,9 +59,10 @@ def _run(argv: list[str]) -> int:
         argv = ["help", *argv[1:]]
     elif not argv or argv[0].startswith("-"):
         argv = ["shell", *argv]
-    out = Output(as_json="--json" in argv)
+    is_script = argv[0] not in TABLE and os.path.isfile(argv[0])
+    out = Output(as_json="--json" in argv and not is_script)  # which has it as an argument
     try:
-        return _verb(argv, out)
+        return _verb(_with_verb(argv) if is_script else argv, out)
     except ShellError as error:
         out.failure(error)
         return error.exit_status
@@ -77,6 +78,13 @@ def _run(argv: list[str]) -> int:
             raise
         out.failure(mistake(error))
         return 1
+
+
+def _with_verb(argv: list[str]) -> list[str]:
+    """`llmos FILE …` is `llmos source FILE …`."""
+    from .scripts.lines import as_script
+
+    return as_script(argv, Paths(None))
 
 
 def _interrupted() -> ShellError:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from subprocess import Popen
     from typing import IO, Any
 
-LOOK_EVERY_S = 0.05
-"""How often we look whether the script has ended."""
+SOONEST_S, LOOK_EVERY_S = 0.001, 0.05
+"""How often we look whether the script has ended, ever more seldom."""
 
 NOTICE_S = 0.5
 """What a script has to end by itself after Ctrl-C."""
@@ -55,9 +55,9 @@ async def run_script(ctx: Context, words: list[str]) -> Outcome:
         written = stack.enter_context(_kept()) if ctx.out.as_json else None
         script = _start(ctx, words, pid, written)
         try:
-            status = await _follow(ctx, pid, script)
+            status = await follow_program(ctx, pid, script, args.timeout)
         finally:
-            _end(script)
+            end_program(script)
         document: dict[str, Any] = {"pid": pid, "status": status}
         if written is not None:
             written.seek(0)
@@ -86,15 +86,17 @@ def _start(ctx: Context, words: list[str], pid: int, written: IO[bytes] | None) 
     )
 
 
-async def _follow(ctx: Context, pid: int, script: Popen[bytes]) -> int:
-    """Until it has ended: its exit status."""
-    timeout_s = ctx.args.timeout
+async def follow_program(
+    ctx: Context, pid: int, script: Popen[bytes], timeout_s: float | None = None
+) -> int:
+    """Until a program has ended, or process `pid`, whose it is: its exit status."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    look_s = SOONEST_S
     while True:
         try:
-            event = None
+            event, look_s = None, min(2 * look_s, LOOK_EVERY_S)
             with contextlib.suppress(TimeoutError):
-                event = await ctx.event(pid, LOOK_EVERY_S)
+                event = await ctx.event(pid, look_s)
             if script.poll() is not None:
                 return _status(script)
             if event is not None and event.event == "exit":  # somebody has ended the process
@@ -126,7 +128,7 @@ def _status(script: Popen[bytes]) -> int:
     return 128 - code if code < 0 else code
 
 
-def _end(script: Popen[bytes]) -> None:
+def end_program(script: Popen[bytes]) -> None:
     """Tells it to end, and ends it when that takes too long."""
     if script.poll() is None:
         script.send_signal(signal.SIGCONT)

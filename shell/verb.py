@@ -223,7 +223,7 @@ class Verb:
         handler: Handler,
         kind: str = "both",
         open_ended: bool = False,
-        runs_scripts: bool = False,
+        runs_scripts: str | None = None,
     ) -> None:
         self.name = name
         self.summary = summary
@@ -280,11 +280,11 @@ def verb(
     *args: Arg,
     kind: str = "both",
     open_ended: bool = False,
-    runs_scripts: bool = False,
+    runs_scripts: str | None = None,
 ) -> Callable[[Handler], Handler]:
     """Declares a verb. `kind` is "both", "session" (of the interactive shell only) or "outside".
     An `open_ended` one passes options that it does not know on to somebody else. One that
-    `runs_scripts` leaves all that stands behind the name of one to the script."""
+    `runs_scripts`, files whose names end so, leaves all that stands behind that name to them."""
 
     def declare(handler: Handler) -> Handler:
         TABLE.declare(Verb(name, summary, args, handler, kind, open_ended, runs_scripts))
@@ -314,8 +314,8 @@ def parse(
 ) -> tuple[argparse.Namespace, list[str]]:
     """The verb's arguments, and what an open-ended verb passes on."""
     parser = parser_of(found, in_session)
-    if found.runs_scripts:
-        argv = _shielded(found, list(argv))
+    if found.runs_scripts is not None:
+        argv = _shielded(found, list(argv), found.runs_scripts)
     args, rest = parser.parse_known_args(argv)
     if rest and not found.open_ended:
         if not found.takes_words or any(word.startswith("-") for word in rest):
@@ -327,15 +327,15 @@ def parse(
     return args, rest
 
 
-def _shielded(found: Verb, argv: list[str]) -> list[str]:
-    """With `--` before the first word that is no option, if that ends in `.py`: what stands behind
+def _shielded(found: Verb, argv: list[str], ending: str) -> list[str]:
+    """With `--` before the first word that is no option, if that has the ending: what stands behind
     it is the script's."""
     take_value = {flag for arg in found.args if arg.takes_value for flag in arg.flags}
     take_value.add("--state-dir")
     index = 0
     while index < len(argv) and argv[index].startswith("-") and argv[index] != "--":
         index += 2 if argv[index] in take_value else 1
-    if index < len(argv) and argv[index].endswith(".py"):
+    if index < len(argv) and argv[index] != "--" and argv[index].endswith(ending):
         return [*argv[:index], "--", *argv[index:]]
     return argv
 

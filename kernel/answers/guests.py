@@ -23,10 +23,10 @@ async def answer(kernel: Kernel, request: messages.GuestRequest, client: Client)
         case messages.CallSyscall(pid, name, arguments, key):
             guest = await _guest(kernel, pid, client)
             return await guest.call(name, arguments, key)
-        case messages.CloseGuest(pid, status, output):
+        case messages.CloseGuest(pid, status, output, keep):
             guest = await _guest(kernel, pid, client)
             client.forget(("guest", pid))
-            await guest.close(status, output)
+            await guest.close(status, output, frozenset(keep))
         case messages.CancelCall(pid, key):
             (await _guest(kernel, pid, client)).cancel(key)
         case messages.Offered(pid):

@@ -25,12 +25,14 @@ class OpenGuest:
 
 @dataclass(frozen=True, slots=True)
 class CloseGuest:
-    """→ `{}`: the guest has ended with this status and output, and all below it is told to end.
-    Raises EPERM for a guest of another connection."""
+    """→ `{}`: the guest has ended with this status and output, and all below it is told to end, but
+    for the processes in `keep` and those below them, which live on. Raises EPERM for a guest of
+    another connection."""
 
     pid: int
     status: int = 0
     output: str = ""
+    keep: list[int] = field(default_factory=list)
     op: Literal["close_guest"] = "close_guest"
 
 

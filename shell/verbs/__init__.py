@@ -10,6 +10,7 @@ from ..verb import TABLE
 _VERBS = """
     running     run spawn fork exec send attach
     pipeline    pipe
+    scripts     source
     processes   ps limits
     past        logs history
     strace      strace

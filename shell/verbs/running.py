@@ -59,7 +59,7 @@ OUTPUT_SCHEMA = option(
     RESUME,
     option("--stream", action="store_true", help="write text as it comes even into a pipe"),
     OUTPUT_SCHEMA,
-    runs_scripts=True,
+    runs_scripts=".py",
 )
 async def run(ctx: Context) -> Outcome:
     """Off a terminal stdout gets the answer alone, at the end: what an agent says between its

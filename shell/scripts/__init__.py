@@ -1,0 +1,1 @@
+"""Files of shell lines, `#!/usr/bin/env llmos`: how they are read, and run as a process."""
