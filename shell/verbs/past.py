@@ -6,7 +6,7 @@ import argparse
 import time
 
 from ..arguments import PID, duration
-from ..errors import Interrupted
+from ..errors import Interrupted, ShellError, UsageError
 from ..following import status_text
 from ..output import count_text, harmless, one_line, seconds, table
 from ..turn import call_text
@@ -17,8 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...kernel.messages import PageInfo, PastTurn, ProcessHistory
+    from ...kernel.messages import PageInfo, PastTurn, ProcessHistory, ProcessInfo
 
+SUPERVISOR = "supervisor"
 ROLES = ("user", "assistant", "tool")
 WIDEST_WORDS = 60
 MOST_NAMES = 3
@@ -66,8 +67,8 @@ def since(text: str) -> float:
 
 @verb(
     "logs",
-    "show all that a process read and said",
-    PID,
+    "show all that a process read and said; of a team its diary and its units' answers",
+    option("process", metavar="PID|NAME", completes="pid", help="a process, by its pid or name"),
     option("-f", "--follow", action="store_true", help="go on with what comes, until it ends"),
     option("-n", type=int, metavar="N", help="only the last N pages"),
     option(
@@ -79,12 +80,40 @@ def since(text: str) -> float:
     ),
 )  # fmt: skip
 async def logs(ctx: Context) -> Outcome:
+    pid, name, program = await named(ctx, ctx.args.process)
+    if program == SUPERVISOR:
+        from ..team_log import team_logs
+
+        return await team_logs(ctx, pid, name)
     if ctx.args.follow:
-        return await _follow(ctx)
-    pages = _chosen(ctx, (await ctx.ask("logs", pid=ctx.args.pid)).pages)
+        return await _follow(ctx, pid)
+    pages = _chosen(ctx, (await ctx.ask("logs", pid=pid)).pages)
     if ctx.args.n is not None:
         pages = _last(pages, ctx.args.n)
     return Outcome({"pages": pages}, "\n\n".join(page_text(page) for page in pages))
+
+
+async def named(ctx: Context, which: str) -> tuple[int, str, str]:
+    """Its pid, name and program. Of several with that name those that live go first. Raises
+    UsageError if there are several still, ShellError if there is none, ESRCH for a pid that never
+    was."""
+    listed: list[ProcessInfo] = (await ctx.ask("ps")).processes
+    if which.isdecimal():
+        for info in listed:
+            if info.pid == int(which):
+                return info.pid, info.name or info.program, info.program
+        past: ProcessHistory = await ctx.ask("history", pid=int(which))
+        return past.pid, past.name, past.program
+    found = [info for info in listed if info.name == which]
+    found = [info for info in found if info.exit_status is None] or found
+    if len(found) > 1:
+        pids = ", ".join(str(info.pid) for info in found)
+        raise UsageError(f"several processes are called {which}: {pids}", "say which by its pid")
+    if not found:
+        near = did_you_mean(which, {info.name or info.program for info in listed})
+        hint = "llmos ps lists those that are; of one that is gone the pid is known still"
+        raise ShellError(f"there is no process {which}{near}", hint)
+    return found[0].pid, which, found[0].program
 
 
 def _chosen(ctx: Context, pages: Sequence[PageInfo]) -> list[PageInfo]:
@@ -101,9 +130,9 @@ def _last(pages: list[PageInfo], number: int) -> list[PageInfo]:
     return pages[-number:] if number > 0 else []
 
 
-async def _follow(ctx: Context) -> Outcome:
+async def _follow(ctx: Context, pid: int) -> Outcome:
     """What is there, and then each page as it is written, until the process ends or Ctrl-C."""
-    pid, shown = ctx.args.pid, 0
+    shown = 0
     ctx.out.as_lines = True
     looking = await ctx.ask("look_on", pids=[pid], what="pages")
     found = await ctx.ask("logs", pid=pid)
