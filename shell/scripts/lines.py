@@ -12,7 +12,7 @@ import shlex
 
 from .. import extensions
 from ..errors import ShellError, UsageError
-from ..verb import TABLE, did_you_mean, parse, parser_of
+from ..verb import TABLE, parse, parser_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ ENDING, SHEBANG = ".llmos", b"#!"
 BACKGROUND = "&"
 LEAVING = ("exit", "quit")
 MOST_BYTES = 1 << 20
+MISTYPED = 0.75
+"""How like a verb a word is (`difflib`) that is one with a letter wrong."""
 
 
 class Line:
@@ -214,8 +216,14 @@ def _words(found: Verb, text: str, given: Parameters) -> list[str]:
 
 
 def _check_no_verb(text: str, paths: Paths) -> None:
-    """A single word that is nearly a verb was meant as one."""
+    """A single word that is a mistyped verb was meant as one; `hello` was not meant as `help`."""
     if text.isalpha() and len(text) > 1:
+        from difflib import get_close_matches
+
         verbs = [verb.name for verb in TABLE.values() if verb.kind == "both"]
-        if near := did_you_mean(text, [*verbs, *extensions.summaries(paths)]):
-            raise UsageError(f"there is no verb {text!r}{near}", f"? {text} says it to the agent")
+        near = get_close_matches(text, [*verbs, *extensions.summaries(paths)], 1, MISTYPED)
+        if near:
+            raise UsageError(
+                f"there is no verb {text!r}; did you mean {near[0]}?",
+                f"? {text} says it to the agent",
+            )
