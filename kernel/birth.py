@@ -196,6 +196,11 @@ class Births(Plumbing):
         self._unborn[above.pid] += 1
         await self.to_the_end(self._bear(process, above, statements, after))
 
+    async def born_below(self, pid: int) -> None:
+        """Returns when no child of the process is about to be born."""
+        while pid in self._unborn:
+            await self.journal.read(lambda connection: None)  # in its turn, behind the births
+
     async def _bear(
         self,
         process: Process,

@@ -108,7 +108,7 @@ class Guest:
         process, kernel = self._process, self._kernel
         for call in self._calls.values():
             call.cancel()
-        below = [one for one in kernel.table.descendants(process.pid) if not self._keeps(one)]
+        below = await self._all_below()
         await kernel.end(process, status, output)
         kernel.guests.discard(process.pid)
         for one in below:
@@ -116,6 +116,17 @@ class Guest:
                 await kernel.signal(one, Signal.KILL if signal is Signal.KILL else Signal.TERM)
         kernel.errand(kernel.reap(process))
         kernel.pastime(_reap(kernel, below))
+
+    async def _all_below(self) -> list[Process]:
+        """Who ends with it. Whoever is being born meanwhile is waited for, and nobody else is
+        admitted; one that ends meanwhile leaves its children to somebody else than us, who are
+        leaving."""
+        process, kernel = self._process, self._kernel
+        below = {one.pid: one for one in kernel.table.descendants(process.pid)}
+        process.leaving = True
+        await kernel.born_below(process.pid)
+        below |= {one.pid: one for one in kernel.table.descendants(process.pid)}
+        return [one for one in below.values() if not self._keeps(one)]
 
     def _keeps(self, one: Process) -> bool:
         lineage = (one.pid, *self._kernel.table.ancestors(one.pid))
