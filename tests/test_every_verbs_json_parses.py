@@ -72,11 +72,18 @@ CASES: dict[str, list[tuple[str, int | None]]] = {
     "send": [("{talker} " + FAILS, 0), ("99999 x", 1)],
     "attach": [("{short}", None), ("99999", 1)],
     "pipe": [("hello clatter", 0), ("", 2)],
+    "source": [
+        ("{folder}/job.llmos", 0),
+        ("-n {folder}/job.llmos", 0),
+        ("{folder}/fails.llmos", 1),
+        ("{folder}/wrong.llmos", 2),
+        ("{folder}/no.llmos", 2),
+    ],
     "ps": [("", 0), ("-l --tree", 0), ("--sort sise", 2)],
     "top": [("-b", 0), ("-b -n 2 -d 0.1", 0), ("-b -n 0", 2)],
     "map": [("hello {folder}/doc.md", 0), ("hello {folder}/no.md", 1), ("hello", 2)],
     "limits": [("{talker}", 0), ("99999", 1)],
-    "logs": [("{talker}", 0), ("-f {ended}", 0), ("99999", 1), ("-f 99999", 1)],
+    "logs": [("{talker}", 0), ("nobody", 1), ("-f {ended}", 0), ("99999", 1), ("-f 99999", 1)],
     "history": [("{talker}", 0), ("99999", 1)],
     "strace": [("{ended}", 0), ("-c {ended}", 0), ("-f {short}", 0), ("99999", 1)],
     "ls": [("", 0), ("/proc/{talker}", 0), ("/etc", 1)],
@@ -145,6 +152,8 @@ def kernel() -> Iterator[KernelProcess]:
     (kernel.root / "doc.md").write_text("# Budget\n\nThe budget is 12.\n")
     child = {"name": "one", "task": "stay", "interactive": True}
     (kernel.root / "team.toml").write_text('name = "small"\n[unit.one]\ninteractive = true\n')
+    for name, line in (("job", "hello"), ("fails", "kill 99999"), ("wrong", "kill x")):
+        (kernel.root / f"{name}.llmos").write_text(f"{line}\n")
     (kernel.root / "team.json").write_text(json.dumps({"children": [child]}))
     yield kernel.start().ready().plugin_in_use("noise")
     kernel.close()
@@ -219,7 +228,9 @@ def test_stdout_is_json_whatever_happens(
         given = (
             [words] if verb in ("run", "spawn") and "--" not in words and words else words.split()
         )
-        done = kernel.llmos(verb, *given, "--json")
+        # What stands behind a script's name is the script's.
+        given = ["--json", *given] if verb == "source" else [*given, "--json"]
+        done = kernel.llmos(verb, *given)
         said = f"llmos {verb} {words} --json: {done.returncode}\n{done.stdout}\n{done.stderr}"
         try:
             document = parsed(done.stdout)
@@ -247,6 +258,11 @@ def test_a_noisy_plugins_own_verb_is_json(kernel: KernelProcess) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"ok": True, "state": "ready"}
     assert "NOISE of a verb" in done.stderr, "it is not lost"
+    (kernel.root / "noisy.llmos").write_text("jangle\n! echo of the system\n")
+    done = kernel.llmos("source", "--json", "noisy.llmos")
+    jangle, echo = json.loads(done.stdout)["lines"]
+    assert jangle["result"] == {"state": "ready"}
+    assert echo["result"] == {"output": "of the system\n"}
 
 
 @pytest.mark.parametrize("verb", [name for name in IN_SESSION if CASES[name]])

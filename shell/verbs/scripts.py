@@ -5,9 +5,6 @@ from __future__ import annotations
 from ..arguments import MEANS, NAME
 from ..errors import UsageError
 from ..output import explained
-from ..scripts.lines import faults, read
-from ..scripts.parameters import Parameters
-from ..scripts.runner import Runner
 from ..verb import Context, Outcome, option, verb
 
 TYPE_CHECKING = False
@@ -34,23 +31,25 @@ if TYPE_CHECKING:
 )
 async def source(ctx: Context) -> Outcome:
     """No line runs before all of them are known to be well-formed."""
+    from ..scripts.lines import faults, read
+    from ..scripts.parameters import Parameters
+
+    if ctx.out.as_json and not ctx.in_session:
+        ctx.out.keep_stdout()  # for the lines are of anybody
     path, *arguments = ctx.args.script
     lines = read(path)
     given = Parameters(path, arguments, lenient=ctx.args.check)
-    wrong = faults(lines, _for_check(given), ctx.paths)
+    checked = Parameters(path, arguments, lenient=ctx.args.check)
+    checked.last = 1  # whether there will be one is not known yet
+    wrong = faults(lines, checked, ctx.paths)
     if wrong:
         return _told(ctx, path, wrong)
     if ctx.args.check:
         number = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
         return Outcome({"file": path, "lines": len(lines)}, f"{path}: {number}, none is wrong")
+    from ..scripts.runner import Runner
+
     return await Runner(ctx, path, lines, given).run()
-
-
-def _for_check(given: Parameters) -> Parameters:
-    """As they are, with something in the background: whether there will be is not known yet."""
-    checked = Parameters(given.name, given.arguments, lenient=given.lenient)
-    checked.last = 1
-    return checked
 
 
 def _told(ctx: Context, path: str, wrong: list[tuple[Line, ShellError]]) -> Outcome:
