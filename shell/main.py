@@ -11,7 +11,7 @@ from .client import Client
 from .errors import Interrupted, ShellError, UnknownVerb, mistake
 from .output import Output
 from .paths import Paths
-from .verb import Context, Outcome, Verb, find, parse, run_to_end, show
+from .verb import ANY_FILE, Context, Outcome, Verb, find, parse, run_to_end, show
 from .verbs import TABLE as TABLE  # without it, there are none
 
 TYPE_CHECKING = False
@@ -96,6 +96,9 @@ def _interrupted() -> ShellError:
 def _verb(argv: list[str], out: Output) -> int:
     found = _found(argv, out)
     args, rest = parse(found, argv[1:])
+    out.as_json = args.json  # behind a script's name it would be the script's
+    if args.json and found.runs_scripts == ANY_FILE:
+        out.keep_stdout()  # its lines are of anybody
     first, out = out, Output(as_json=args.json, verbose=args.verbose)
     out.share_stdout(first)
     with OneShot(args, rest, out, Paths(args.state_dir)) as ctx:

@@ -274,6 +274,10 @@ class Table(Mapping[str, Verb]):
 TABLE = Table()
 
 
+ANY_FILE = ""
+"""How the names end of scripts of whatever name."""
+
+
 def verb(
     name: str,
     summary: str,

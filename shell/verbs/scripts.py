@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..arguments import MEANS, NAME
 from ..errors import UsageError
 from ..output import explained
-from ..verb import Context, Outcome, option, verb
+from ..verb import ANY_FILE, Context, Outcome, option, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     option("--keep-going", action="store_true", help="do not end at the first line that fails"),
     NAME,
     *MEANS,
-    runs_scripts="",
+    runs_scripts=ANY_FILE,
 )
 async def source(ctx: Context) -> Outcome:
     """No line runs before all of them are known to be well-formed."""
     from ..scripts.lines import faults, read
     from ..scripts.parameters import Parameters
 
-    if ctx.out.as_json and not ctx.in_session:
-        ctx.out.keep_stdout()  # for the lines are of anybody
     path, *arguments = ctx.args.script
     lines = read(path)
     given = Parameters(path, arguments, lenient=ctx.args.check)
