@@ -55,6 +55,7 @@ def overview(listed: list[Verb], *, in_session: bool) -> str:
         "usage: llmos [VERB …]\n\n"
         "llmos alone boots the kernel if need be and opens the interactive shell.\n\n"
         f"{verbs}\n\n"
+        "llmos FILE runs a file of such lines (llmos help source).\n"
         "llmos help VERB explains one. Every verb takes --json.\n\n"
         f"{STATUSES}"
     )
