@@ -21,6 +21,7 @@ from terminal import Terminal
 Write = Callable[..., str]
 Run = subprocess.CompletedProcess[str]
 
+REPOSITORY = Path(__file__).parent.parent
 LLMOS = [sys.executable, "-m", "llmos"]
 
 
@@ -89,6 +90,29 @@ def test_plain_talk_is_one_conversation_of_an_agent_in_its_folder(
 def test_tasks_in_the_background_are_waited_for(sim_kernel: KernelProcess, write: Write) -> None:
     path = write("run count 3 &", "say it &", "spawn count 2 &", "wait", "count 1 &", "wait $!")
     assert says(sim_kernel.llmos(path)) == ["1 2 3", "You said: say it", "1 2", "1"]
+
+
+def test_pipelines_and_files(sim_kernel: KernelProcess, write: Write, tmp_path: Path) -> None:
+    hostile = "a | b > c; $(id) \"'"
+    (tmp_path / "in.txt").write_text("one\ntwo\n")
+    path = write(
+        f'run "say $1 \\$1" < {tmp_path}/in.txt | !sed "s/^/[$2] /" > {tmp_path}/out.txt',
+        "run '$1' | run and",
+        "!printf 'x\\ny\\n' | map -l \"$1\"",
+        "run hello | !exit 3",
+        "!echo never",
+    )
+    run = sim_kernel.llmos(path, hostile, "n")
+    assert run.returncode == 3 and f"{path}:4: run hello | !exit 3: exit 3" in run.stderr
+    told = (tmp_path / "out.txt").read_text()
+    assert told.startswith(f"[n] You said: say {hostile} $1\n[n] \n[n] one\n[n] two\n")
+    first, _, mapped = run.stdout.partition("==> x <==")
+    assert first == "You said: and\n\nYou said: $1\n"
+    assert f"You said: {hostile}\n\nx" in mapped and "==> y <==" in mapped
+    document = json.loads(sim_kernel.llmos("source", "--json", path, hostile, "n").stdout)
+    assert document["lines"][1]["result"]["output"] == first
+    for wrong in ("run a | run b &", "run a | ps", "run a <", "run --no-such a | run b"):
+        assert sim_kernel.llmos("source", "-n", write(wrong)).returncode == 2
 
 
 def test_a_script_runs_scripts(sim_kernel: KernelProcess, write: Write) -> None:
@@ -281,6 +305,17 @@ def test_it_is_executable(sim_kernel: KernelProcess, write: Write, tmp_path: Pat
     env = sim_kernel.env | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     run = subprocess.run(["./night", "a b"], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("You said: a b\n", "")
+
+
+def test_the_script_on_its_page_runs(sim_kernel: KernelProcess, write: Write) -> None:
+    page = (REPOSITORY / "docs" / "shell-scripts.md").read_text()
+    script = page.partition("```sh\n")[2].partition("```")[0]
+    desk = str(REPOSITORY / "examples" / "desk")
+    talk, todo, notes, *counted = says(sim_kernel.llmos(write(script), desk))
+    assert [talk, todo, notes] == [
+        f"You said: {text}" for text in ("list the files here", "read todo.md", "read notes.txt")
+    ]
+    assert "shopping.txt" in counted[-2]
 
 
 def test_in_the_interactive_shell(sim_kernel: KernelProcess, write: Write) -> None:

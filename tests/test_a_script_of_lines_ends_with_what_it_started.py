@@ -105,6 +105,8 @@ FRONT = f"run --name front {LONG}"
         ("!sleep 1000", True),
         ("!sleep 1000", False),
         ("wait $!", True),
+        ("!sleep 1000 | run count 3", True),
+        (f"{FRONT} | !cat", False),
         ("source {inner}", False),
     ],
 )
@@ -128,22 +130,24 @@ def test_ctrl_c_ends_all_of_it(
     else:
         running.command.send_signal(signal.SIGINT)
     out, err = running.command.communicate(timeout=30)
-    assert (running.command.returncode, out, err) == (130, "", ""), err
+    assert (running.command.returncode, out.strip()) == (130, ""), err
+    assert "Traceback" not in err and "work.llmos" not in err, "that is no failure of a line"
     running.has()
     assert not any(one.is_running() for one in under_way)
 
 
-def test_a_limit_ends_all_of_it(kernel: KernelProcess, tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["!sleep 1000", "!sleep 1000 | run count 3"])
+def test_a_limit_ends_all_of_it(kernel: KernelProcess, tmp_path: Path, line: str) -> None:
     running = Running(
         kernel,
         tmp_path,
-        *(f"run --name back {LONG} &", "!echo ready", "!sleep 1000", "!echo never"),
+        *(f"run --name back {LONG} &", "!echo ready", line, "!echo never"),
         options="--limit wall_s=1 --keep-going",
     )
     out, err = running.command.communicate(timeout=30)
-    assert (running.command.returncode, out) == (152, "")
+    assert (running.command.returncode, out.strip()) == (152, "")
     assert "work.llmos:3: the script's process" in err and "limit" in err
-    assert err.count("\n") == 1, "that is all"
+    assert err.count("work.llmos") == 1, "that is all"
     running.has()
 
 

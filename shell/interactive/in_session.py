@@ -13,6 +13,7 @@ import sys
 from ..async_client import AsyncClient
 from ..errors import Interrupted, NoKernel, ShellError, Suspended
 from ..live.paper import is_rendered
+from ..parentage import below
 from ..paths import Paths
 from ..verb import Context, Outcome
 from .stage import Place
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         """The shell, as far as verbs need it."""
 
         paths: Paths
+        parent: int
+        """Whose children are what is started, where nothing else is said."""
         jobs: Jobs
         conversation: Conversation
         stage: Stage
@@ -75,6 +78,7 @@ class InSession(Context):
 
     async def ask(self, op: str, **fields: Any) -> Any:
         try:
+            fields = below(self.session.parent, op, fields)
             return await self._client.ask(op, **fields)
         except Interrupted:
             raise self.why() from None

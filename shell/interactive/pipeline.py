@@ -196,6 +196,8 @@ class Pipeline:
     async def _run(self) -> int:
         try:
             await self._start_stages()
+            if self._ending:  # Ctrl-C has come while the last of them was being started
+                await self._signal("KILL", signal.SIGKILL)
             await asyncio.gather(*self._tasks)
         except Interrupted:
             pass
@@ -242,6 +244,8 @@ class Pipeline:
         """Names the stage that cannot begin; then nothing of the pipeline goes on."""
         stdin: int | None = None
         for number, stage in enumerate(self.line.stages):
+            if self._ending:
+                return
             is_last = number == len(self.line.stages) - 1
             stdout = None if is_last else (await self._ctx.ask("pipe")).pipe
             try:

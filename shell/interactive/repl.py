@@ -15,6 +15,7 @@ from ..async_client import AsyncClient
 from ..errors import Interrupted, ShellError, UsageError, mistake
 from ..live.folds import Folds
 from ..output import Output
+from ..parentage import FIRST
 from ..verb import TABLE, Verb, parse, show
 from . import line as lines
 from .address import pid_of, speak_to
@@ -50,6 +51,8 @@ def run(paths: Paths, pid: int | None = None, *, own: bool = False) -> int:
 
 class Shell:
     """One session: a prompt, a conversation, and the jobs that were started here."""
+
+    parent = FIRST
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths

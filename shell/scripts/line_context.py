@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from ..errors import Interrupted, Suspended, UsageError
+from ..parentage import STARTS, below
 from ..verb import Context, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Any
 
+    from ...kernel.messages import ExitInfo
     from ..job import Job
     from ..output import Output
-
-STARTS = ("spawn", "supervise", "open_guest")
-"""Requests that say under whom."""
+    from ..turn import TurnView
 
 LIVE_ON = ("spawn", "fork", "up", "supervise")
 """Verbs whose processes are in the background from the beginning."""
-
-ANYBODY = 1
 
 
 class Below:
@@ -44,7 +43,7 @@ class LineContext(Context):
     def __init__(
         self,
         outer: Context,
-        below: Below,
+        script: Below,
         args: argparse.Namespace,
         rest: list[str],
         out: Output,
@@ -54,14 +53,13 @@ class LineContext(Context):
         self.in_session = outer.in_session
         self.partner = outer.partner
         self._outer = outer
-        self._below = below
+        self._below = script
         self._verb = verb
 
     # ---- the kernel -----------------------------------------------------------------------
 
     async def ask(self, op: str, **fields: Any) -> Any:
-        if op in STARTS and fields.get("parent", ANYBODY) == ANYBODY:
-            fields["parent"] = self._below.pid
+        fields = below(self._below.pid, op, fields)
         try:
             result = await self._outer.ask(op, **fields)
         except Interrupted:
@@ -96,6 +94,13 @@ class LineContext(Context):
                 self._below.is_stopped = event.state == "stopped"
         return event
 
+    async def wait_any(self, pids: Sequence[int], timeout_s: float | None = None) -> ExitInfo:
+        try:
+            return await self._outer.wait_any(pids, timeout_s)
+        except Interrupted:
+            self._below.interrupted = True
+            raise Interrupted from None
+
     async def sleep(self, duration_s: float) -> None:
         try:
             await self._outer.sleep(duration_s)
@@ -107,6 +112,12 @@ class LineContext(Context):
 
     async def watch(self, pid: int, name: str) -> int:
         return await self._outer.watch(pid, name)
+
+    def live_view(self, *, tells: bool) -> TurnView | None:
+        return self._outer.live_view(tells=tells)
+
+    async def with_terminal(self, command: list[str]) -> int:
+        return await self._outer.with_terminal(command)
 
     async def jobs(self) -> list[Job]:
         return await self._outer.jobs()

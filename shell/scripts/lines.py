@@ -12,7 +12,10 @@ import shlex
 
 from .. import extensions
 from ..errors import ShellError, UsageError
+from ..interactive import command_line
+from ..interactive.command_line import is_pipeline
 from ..verb import TABLE, parse, parser_of
+from .parameters import DOLLAR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +45,10 @@ class Line:
 
 class Statement:
     """What a line does. `kind` is "verb" (`verb`, `args`, `rest`), "say" (`text`), "address"
-    (`who`, `text`), "system" (`text`), "wait" (for all in the background) or "exit" (`status`)."""
+    (`who`, `text`), "system" (`text`), "wait" (for all in the background),
+    "pipeline" (`line`) or "exit" (`status`)."""
 
-    __slots__ = ("args", "in_background", "kind", "rest", "status", "text", "verb", "who")
+    __slots__ = ("args", "in_background", "kind", "line", "rest", "status", "text", "verb", "who")
 
     def __init__(self, kind: str, text: str = "", who: str = "", status: int = 0) -> None:
         self.kind = kind
@@ -52,6 +56,7 @@ class Statement:
         self.who = who
         self.status = status
         self.in_background = False
+        self.line: command_line.Line
         self.verb: Verb
         self.args: argparse.Namespace
         self.rest: list[str]
@@ -141,6 +146,8 @@ def faults(lines: list[Line], given: Parameters, paths: Paths) -> list[tuple[Lin
 def statement(line: Line, given: Parameters, paths: Paths) -> Statement:
     """What a line does, with the parameters put in. Raises UsageError."""
     text = line.text
+    if is_pipeline(text):
+        return _piped(text.replace("\\\n", " "), given)
     if text[0] == "!":
         return Statement("system", text[1:].strip())
     if text[0] == "?":
@@ -165,6 +172,23 @@ def statement(line: Line, given: Parameters, paths: Paths) -> Statement:
     if text == "wait":
         return Statement("wait")
     return _verb(found, _words(found, text, given)[1:])
+
+
+def _piped(text: str, given: Parameters) -> Statement:
+    """The words are read before the arguments are put into them."""
+    made = Statement("pipeline")
+    made.line = command_line.parse(given.shielded(text))
+    if made.line.in_background:
+        raise UsageError("a pipeline of a script runs in the foreground", "take the & away")
+    for stage in made.line.stages:
+        stage.text = stage.text.replace(DOLLAR, "$")
+        if stage.command:
+            stage.command = f"exec {shlex.join(given.system_argv(stage.command))}"
+            continue
+        stage.words = [word for one in stage.words for word in given.in_word(one)]
+        stage.files = {sign: given.in_word(path)[0] for sign, path in stage.files.items()}
+        parse(TABLE[stage.verb], stage.words[1:], in_session=True)
+    return made
 
 
 def _said(text: str, given: Parameters) -> Statement:

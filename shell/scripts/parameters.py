@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NAME = re.compile(r"\$(?:([0-9]|[@#!])|\{([0-9]+)(?::-([^}]*))?\})")
+DOLLAR = "\ue000"
+"""Of private use in Unicode: a dollar sign that is no more than that."""
+
+SYSTEM_SHELL = "/bin/sh"
+
 _PLACEHOLDER = "1"
 """For an argument that is not there where lines are only checked: a word, and a pid, too."""
 
@@ -68,6 +73,35 @@ class Parameters:
                 parts.append(char)
                 at += 1
         return "".join(parts)
+
+    def shielded(self, text: str) -> str:
+        """A line whose words are to be read before the parameters are put in, by `in_word`: what
+        is in single quotes, or behind a backslash, is none of them."""
+        parts, quote = [], ""
+        for at, char in enumerate(text):
+            before = text[at - 1] if at else " "
+            opens = char in "\"'" and not before.isalnum() and char in text[at + 1 :]
+            if char == quote:
+                quote = ""
+            elif not quote and opens and before != "\\":
+                quote = char
+            if char == "$" and before == "\\" and quote != "'":
+                parts[-1] = DOLLAR
+            else:
+                parts.append(DOLLAR if char == "$" and quote == "'" else char)
+        return "".join(parts)
+
+    def in_word(self, word: str) -> list[str]:
+        """What a word of a shielded line stands for: one word, but for `$@`."""
+        words = self.arguments if word == "$@" else [self.plain(word)]
+        return [one.replace(DOLLAR, "$") for one in words]
+
+    def system_argv(self, text: str) -> list[str]:
+        """Of a command of the system's shell, which has the arguments for its own."""
+        text = text.replace(DOLLAR, "$")
+        if self.last is not None:
+            text = text.replace("$!", str(self.last))
+        return [SYSTEM_SHELL, "-c", text, self.name, *self.arguments]
 
     def _values(self, match: re.Match[str]) -> list[str]:
         short, long, otherwise = match.groups()

@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 
-SHELL = "/bin/sh"
-
 
 class Program(subprocess.Popen[bytes]):
     """Signals go to all of it. At a terminal the terminal sends them, and its keys must reach it:
@@ -23,8 +21,3 @@ class Program(subprocess.Popen[bytes]):
             os.killpg(self.pid, sig)
         else:
             super().send_signal(sig)
-
-
-def command(text: str, name: str, arguments: list[str]) -> list[str]:
-    """`$0` is the name in it, `$1` and so on are the arguments."""
-    return [SHELL, "-c", text, name, *arguments]

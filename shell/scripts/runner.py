@@ -227,6 +227,10 @@ class Runner:
                 return await say(ctx, await pid_of(ctx, made.who, self._below.pid), made.text)
             case "wait":
                 return await self._wait(ctx)
+            case "pipeline":
+                from .piping import run_pipeline
+
+                return await run_pipeline(self._ctx, self._below, made.line, out)
         outcome = await self._verb(ctx, made)
         if ctx.out is not self._ctx.out and ctx.out.as_json and not self._ctx.out.as_json:
             show(outcome, ctx.out)  # a line's own --json
@@ -277,16 +281,14 @@ class Runner:
 
     async def _system(self, ctx: LineContext, text: str) -> Outcome:
         """A command of the system's shell, which has the script's arguments for its own."""
-        from .program import Program, command
+        from .program import Program
 
-        if self._given.last is not None:
-            text = text.replace("$!", str(self._given.last))
         where = {
             "LLMOS_SOCKET": ctx.paths.socket,
             "LLMOS_STATE_DIR": ctx.paths.state_dir,
             "LLMOS_PARENT": str(self._below.pid),
         }
-        argv = command(text, self._path, self._given.arguments)
+        argv = self._given.system_argv(text)
         sys.stdout.flush()
         with contextlib.ExitStack() as stack:
             written = stack.enter_context(_file()) if ctx.out.as_json else None
