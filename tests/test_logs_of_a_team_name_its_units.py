@@ -64,7 +64,7 @@ def follower(kernel: KernelProcess, *arguments: str) -> subprocess.Popen[str]:
 
 def until_it_serves(logs: subprocess.Popen[str]) -> list[str]:
     assert logs.stdout is not None
-    lines = []
+    lines: list[str] = []
     while not lines or "started server" not in lines[-1]:
         lines.append(logs.stdout.readline().rstrip())
         assert lines[-1] or logs.poll() is None, "it has ended"

@@ -77,7 +77,8 @@ class Parameters:
     def shielded(self, text: str) -> str:
         """A line whose words are to be read before the parameters are put in, by `in_word`: what
         is in single quotes, or behind a backslash, is none of them."""
-        parts, quote = [], ""
+        parts: list[str] = []
+        quote = ""
         for at, char in enumerate(text):
             before = text[at - 1] if at else " "
             opens = char in "\"'" and not before.isalnum() and char in text[at + 1 :]
