@@ -319,12 +319,13 @@ def test_the_script_on_its_page_runs(sim_kernel: KernelProcess, write: Write) ->
 
 
 def test_in_the_interactive_shell(sim_kernel: KernelProcess, write: Write) -> None:
-    path = write("hello", "count $1 &", "wait", "exit 3")
+    path = write("hello", "count $1 &", "wait", 'run $1 4 | !sed "s/^/<$1> /"', "exit 3")
     with Terminal(LLMOS, env=sim_kernel.env, cwd=sim_kernel.root) as terminal:
         terminal.wait_for("llmos>")
         terminal.enter(f"source {path} 3")
         terminal.wait_for("^You said: hello")
         terminal.wait_for("^1 2 3")
+        terminal.wait_for("^<3> You said: 3 4")
         terminal.enter("my own agent")
         terminal.wait_for("^You said: my own agent")
         terminal.enter("exit")

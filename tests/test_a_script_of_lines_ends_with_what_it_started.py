@@ -214,6 +214,19 @@ def test_json_tells_who_lives_on(kernel: KernelProcess, tmp_path: Path) -> None:
     assert rows(kernel)[back]["name"] == "back"
 
 
+@pytest.mark.parametrize("line", [LONG, f"run {LONG}", f"run {LONG} | !cat", "!echo '1 2 3 '; cat"])
+def test_at_a_terminal_ctrl_c_ends_it(kernel: KernelProcess, tmp_path: Path, line: str) -> None:
+    path = tmp_path / "a.llmos"
+    path.write_text(f"{line}\n!echo never\n")
+    older = set(rows(kernel))
+    with Terminal([*LLMOS, str(path)], env=kernel.env, cwd=kernel.root) as terminal:
+        terminal.wait_for("^1 2 3 ?")
+        terminal.interrupt()
+        assert terminal.wait_exit() == 130
+        assert "never" not in terminal.text() and "Traceback" not in terminal.text()
+    until(lambda: set(rows(kernel)) <= older, "it does not end")
+
+
 def test_in_the_interactive_shell_the_background_is_a_job(
     kernel: KernelProcess, tmp_path: Path
 ) -> None:
