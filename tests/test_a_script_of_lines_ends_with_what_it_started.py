@@ -200,10 +200,12 @@ def test_stopped_it_goes_no_further(kernel: KernelProcess, tmp_path: Path) -> No
 
 
 def test_a_kernel_that_goes_away_ends_it(own_kernel: KernelProcess, tmp_path: Path) -> None:
-    running = Running(own_kernel.start().ready(), tmp_path, "!echo ready", f"run {LONG}", "never")
+    lines = (f"run {LONG} &", "!echo ready", f"run {LONG}", "never")
+    running = Running(own_kernel.start().ready(), tmp_path, *lines)
     own_kernel.kill9()
     _, err = running.command.communicate(timeout=30)
-    assert running.command.returncode == 69 and "work.llmos:2: " in err
+    assert running.command.returncode == 69 and "work.llmos:3: " in err, err
+    assert err.count("work.llmos") == 1
 
 
 def test_json_tells_who_lives_on(kernel: KernelProcess, tmp_path: Path) -> None:

@@ -116,7 +116,10 @@ class Runner:
         """Who lives on."""
         if not self._below.background:
             return []
-        listed = (await self._ctx.ask("ps")).processes
+        try:
+            listed = (await self._ctx.ask("ps")).processes
+        except ShellError:  # the kernel is gone; they come back with it
+            return self._below.background
         alive = {info.pid for info in listed if info.exit_status is None}
         living = [pid for pid in self._below.background if pid in alive]
         if living and not self._ctx.out.as_json and not self._ctx.in_session:
@@ -129,10 +132,14 @@ class Runner:
     async def _run_lines(self) -> int:
         status = 0
         for line in self._lines:
-            await self._look()
-            if self._below.ended is None:
-                failed = await self._run_line(line)
-                status = failed or status
+            try:
+                await self._look()
+                if self._below.ended is None:
+                    failed = await self._run_line(line)
+                    status = failed or status
+            except NoKernel as error:
+                self._fail(line, error, error.exit_status)
+                raise Leaves(error.exit_status) from None
             if self._below.ended is not None:
                 self._fail(line, _ended(self._below), self._below.ended)
                 return self._below.ended
@@ -148,7 +155,7 @@ class Runner:
             outcome = await self._outcome(line, out)
         except SystemExit as end:  # argparse has shown its help
             outcome = Outcome(status=int(end.code or 0))
-        except (Interrupted, Leaves, BrokenPipeError):
+        except (Interrupted, Leaves, NoKernel, BrokenPipeError):
             raise
         except Exception as raised:
             if os.environ.get("LLMOS_DEBUG") and not isinstance(raised, ShellError):
@@ -158,9 +165,6 @@ class Runner:
         if self._below.interrupted:
             raise Interrupted
         self._show(line, outcome, out)
-        if isinstance(error, NoKernel):
-            self._fail(line, error, outcome.status)
-            raise Leaves(outcome.status)
         if outcome.status:
             await self._look()  # it may be the script that was ended
             if self._below.ended is None:
