@@ -223,7 +223,7 @@ def scaled(scores: Floats, known: Mask | None = None) -> Floats:
         return np.zeros(len(scores), np.float32)
     result: Floats = ((scores - lowest) / (highest - lowest)).astype(np.float32)
     if known is not None:
-        result[~known] = result[known].mean()
+        result[~known] = float(result[known].mean())
     return result
 
 
