@@ -210,7 +210,7 @@ def with_vectors(corpus: Corpus) -> Mask | None:
     """Which pages have one by now; None if all have, or there are none."""
     if corpus.whole is None:
         return None
-    known: Mask = corpus.whole.any(axis=1)
+    known: Mask = np.any(corpus.whole != 0, axis=1)
     return None if known.all() else known
 
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -207,6 +209,14 @@ class SimulatedDriver:
     def _token_ids(self, words: list[str]) -> tuple[int, ...]:
         return tuple(self._vocabulary[word] for word in words)
 
+    def _longest(self, prompt: Prompt) -> int:
+        """Tokens of an answer: what was asked for, and what the engine's memory holds. A sequence
+        that outgrew it would be computed for ever."""
+        most = prompt.request.sampling.max_tokens
+        held = self._capacity.kv_cache_tokens
+        room = max(1, held - prompt.num_tokens - self._capacity.block_tokens) if held else math.inf
+        return int(min(room, math.inf if most is None else most, sys.maxsize))
+
     def _sequence(self, prompt: Prompt, draft_tokens: int) -> _Sequence:
         """A draft of text is kept, but for the last token, of what is otherwise a whole answer."""
         schema = prompt.request.output_schema
@@ -218,8 +228,8 @@ class SimulatedDriver:
         text = _split(reply.text)
         answer = [*text, *(_split(json.dumps(reply.calls)) if calls else ())] or [""]
         completion = Completion(reply.text, calls, "stop", 0, 0, 0)
-        longest = prompt.request.sampling.max_tokens
-        if longest is not None and len(answer) > longest:
+        longest = self._longest(prompt)
+        if len(answer) > longest:
             answer, text = answer[:longest], text[:longest]
             completion = Completion("".join(text), (), "length", 0, 0, 0)
         kept = min(draft_tokens, len(text), len(answer) - 1)
