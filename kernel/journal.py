@@ -52,7 +52,7 @@ class Journal:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.executescript("".join(("BEGIN;", SCHEMA, *schemas, "COMMIT;")))
+            connection.executescript(";\n".join(("BEGIN", SCHEMA, *schemas, "COMMIT;")))
             connection.execute(
                 "INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),)
             )
