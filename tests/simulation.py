@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import queue
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -21,13 +22,25 @@ from llmos.kernel.process import Process, State
 from llmos.kernel.recovery import recover
 from llmos.kernel.storage import open_journal
 from llmos.memory.swap import keep_drafts_of
+from llmos.syscalls import built_in, loader
+from llmos.syscalls.loader import Plugin
 from llmos.syscalls.registry import PluginRegistry
+from llmos.syscalls.wire import Source
 from llmos.trace import virtual_time
 
 T = TypeVar("T")
 
 CAPACITY = Capacity(max_num_seqs=64, window_tokens=4096, kv_cache_tokens=65536)
 ROOT = Path("/")
+
+
+@cache
+def _built_in(plugin: str, module: str) -> Plugin:
+    return loader.load(Source(plugin=plugin, module=module))
+
+
+# They do not change within a run, and to read them takes most of a simulated kernel's boot.
+setattr(built_in, "load_plugin", lambda source: _built_in(source.plugin, source.module))  # noqa: B010
 
 
 class TickingDisk:
