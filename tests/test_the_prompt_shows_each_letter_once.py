@@ -10,6 +10,7 @@ from prompt_toolkit.document import Document
 from llmos.shell.interactive.highlight import LineLexer
 from llmos.shell.interactive.known import Known
 from llmos.shell.paths import Paths
+from llmos.shell.verbs import TABLE
 
 
 class NobodyKnown(Known):
@@ -35,6 +36,7 @@ class NobodyKnown(Known):
     ],
 )
 def test_what_is_shown_is_what_was_typed(line: str, tmp_path: Path) -> None:
+    assert "run" in TABLE
     lexed = LineLexer(NobodyKnown(), Paths(str(tmp_path)))
     shown = "".join(piece[1] for piece in lexed.lex_document(Document(line))(0))
     assert shown == line
