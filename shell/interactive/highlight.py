@@ -66,16 +66,18 @@ class LineLexer(Lexer):
         start = len(text) - len(text.lstrip())
         mark = text[start : start + 1]
         words = words_of(text)
-        if not words:
+        in_background = bool(words) and words[-1].raw == "&"
+        said = words[:-1] if in_background else words
+        if not said:
             return
         if mark in (SYSTEM, SAY):
             yield start, start + 1, "mark"
         elif mark == ADDRESS:
             yield start, start + 1, "mark"
-            yield start + 1, words[0].end, self._process(words[0].raw[1:])
+            yield start + 1, said[0].end, self._process(said[0].raw[1:])
         else:
-            yield from self._command(words)
-        if words[-1].raw == "&":
+            yield from self._command(said)
+        if in_background:
             yield words[-1].start, words[-1].end, "mark"
 
     def _command(self, words: Sequence[Word]) -> Iterator[Span]:
