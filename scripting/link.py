@@ -29,6 +29,9 @@ MOST_WAITS = 200
 GRACE_S = 5.0
 """What errands have to come to their end."""
 
+CLOSING_TURNS = 5
+"""Of the loop, from the end of the connection to the last callback of a request."""
+
 
 class Link:
     """`parent` is the pid below which all is started; None: a guest of our own, made when it is
@@ -51,6 +54,8 @@ class Link:
         if self._errands:
             await asyncio.wait(self._errands, timeout=GRACE_S)
         self._client.close()
+        for _ in range(CLOSING_TURNS):  # who still waits for something is told, and told off
+            await asyncio.sleep(0)
 
     # ---- requests -------------------------------------------------------------------------
 

@@ -55,7 +55,8 @@ class Ingestion:
         done = [f"{self._counts[what]:,} {what}" for what in COUNTED if self._counts[what]]
         done += [f"{len(self.failed):,} unreadable"] if self.failed else []
         words = ", ".join(done) or "nothing to read"
-        return f"{self._namespace}: {words}; {self._passages:,} passages sent"
+        passages = "passage" if self._passages == 1 else "passages"
+        return f"{self._namespace}: {words}; {self._passages:,} {passages} sent"
 
     def document(self) -> dict[str, Any]:
         """The same, for scripts."""

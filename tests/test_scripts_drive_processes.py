@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import Any, assert_type
 
 import pytest
@@ -213,3 +215,18 @@ def test_the_same_without_async(sim_kernel: KernelProcess) -> None:
             raise KeyError("mine")
         assert failures.group_contains(KeyError)
         assert endless.wait().status == 137
+
+
+def test_a_run_that_takes_too_long_leaves_no_noise(sim_kernel: KernelProcess) -> None:
+    script = (
+        "import llmos\n"
+        f"with llmos.sync.connect({str(sim_kernel.state_dir)!r}, boot=False) as k:\n"
+        "    try:\n"
+        "        k.run('count 5000', timeout=0.01)\n"
+        "    except TimeoutError:\n"
+        "        print('too long')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=sim_kernel.env, capture_output=True, text=True
+    )
+    assert (run.stdout, run.stderr) == ("too long\n", "")

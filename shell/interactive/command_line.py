@@ -76,7 +76,7 @@ def parse(line: str) -> Line:
             _check(stage, number == 1, number == len(stages))
         except UsageError as error:
             raise UsageError(
-                f"stage {number} ({stage.text}): {error.message}", error.hint
+                f"stage {number}{_called(stage.text)}: {error.message}", error.hint
             ) from None
     return Line(text, stages, in_background)
 
@@ -187,3 +187,7 @@ def _words(text: str) -> list[tuple[str, bool]]:
 
 def _first_word(text: str) -> str:
     return next(iter(text.split(None, 1)), "")
+
+
+def _called(text: str) -> str:
+    return f" ({text})" if text else ""
