@@ -93,7 +93,7 @@ def test_a_line_is_read_into_stages() -> None:
     ("line", "words"),
     [
         ("run a | b", "stage 2 .b.: 'b' can be no part of a pipeline"),
-        ("run a | | run b", "stage 2 ..: it is empty"),
+        ("run a | | run b", "stage 2: it is empty"),
         ("run a > x | run b", "stage 1 .*: what it says goes to the next stage"),
         ("run a | run b < x", "stage 2 .*: it reads what the stage before it says"),
         ("run a >", "there is no file after >"),
