@@ -143,14 +143,14 @@ def test_what_a_unit_says_looks_like_nobody_else(sim_kernel: KernelProcess) -> N
 def test_a_process_is_found_by_its_name(sim_kernel: KernelProcess) -> None:
     pids = [
         json.loads(sim_kernel.llmos("spawn", "hi", "--name", name, "--json").stdout)["pid"]
-        for name in ("greeter", "twin", "twin")
+        for name in ("greeter", "doppel", "doppel")
     ]
     for pid in pids[1:]:
         sim_kernel.llmos("logs", "-f", str(pid))  # until it has ended; a zombie has its name still
     assert "You said: hi" in sim_kernel.llmos("logs", "-f", "greeter").stdout
-    both = sim_kernel.llmos("logs", "twin")
+    both = sim_kernel.llmos("logs", "doppel")
     assert both.returncode == 2
-    assert f"several processes are called twin: {pids[1]}, {pids[2]}" in both.stderr
+    assert f"several processes are called doppel: {pids[1]}, {pids[2]}" in both.stderr
     near = sim_kernel.llmos("logs", "greter")
     assert near.returncode == 1 and "did you mean greeter?" in near.stderr
     for pid in pids:

@@ -231,7 +231,7 @@ def test_a_stopped_agent_outlives_the_kernel(own_kernel: KernelProcess) -> None:
         terminal.enter("jobs")
         terminal.wait_for(r"^\[1\]\+ +stopped +\d+  shell$")
         terminal.enter("fg")
-        terminal.wait_for(" 4999 5000")
+        terminal.wait_for(r"4999\s+5000", 60)
         terminal.enter("still here?")
         terminal.wait_for("^You said: still here")
 
@@ -298,7 +298,7 @@ def test_ctrl_z_stops_a_real_turn(sim_kernel: KernelProcess) -> None:
         terminal.enter("ps --state stopped")
         terminal.wait_for(r" stopped .* shell +CONT \(cont \d+\)")
         terminal.enter("fg")
-        terminal.wait_for(" 3000 ")
+        terminal.wait_for(r"\b600\b")
         terminal.interrupt()
         terminal.wait_for("^interrupted")
         terminal.enter("still here?")
