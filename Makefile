@@ -25,7 +25,7 @@ run: $(STAMP)  ## boot the kernel if need be, open the shell in examples/desk
 	@cd examples/desk && $(abspath $(BIN))/llmos
 
 test: $(STAMP)  ## all tests, on the real engine
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 torture: $(STAMP)  ## a kernel under load is killed KILLS times; nothing may be lost
 	$(BIN)/python tests/torture.py --kills $(KILLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+for name in ("COLUMNS", "LINES"):  # of whoever runs the tests: terminals here have their own size
+    os.environ.pop(name, None)
 sys.path.insert(0, str(Path(__file__).parent))  # harness.py, real.py, terminal.py, virtual_time.py
 
 from harness import KernelProcess, Wire, running_kernel
