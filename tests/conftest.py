@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
-for name in ("COLUMNS", "LINES"):  # of whoever runs the tests: terminals here have their own size
-    os.environ.pop(name, None)
 sys.path.insert(0, str(Path(__file__).parent))  # harness.py, real.py, terminal.py, virtual_time.py
 
 from harness import KernelProcess, Wire, running_kernel
 from llmos.kernel.pytest_plugin import llmos_kernel
 
 __all__ = ["llmos_kernel"]  # by name: pytest need not have it as a plugin
+
+
+def pytest_configure() -> None:
+    """Terminals here have their own size, not that of whoever runs the tests."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
